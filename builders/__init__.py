@@ -1,0 +1,114 @@
+"""The model zoo: one architecture a file, one line a model in `MODELS`.
+
+To add a model: write `builders/<name>.py` with its configuration, `build` and `search_space`, and
+add its line below. CONTRIBUTING.md has the whole list.
+"""
+
+from fnmatch import fnmatch
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from kerastextzoo.builders import cnn, cnn_lstm, lstm, res_lstm
+from kerastextzoo.errors import InputError, nearest, quoted
+from kerastextzoo.spec import ModelSpec, Task
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["MODELS", "create_model", "get_spec", "list_models"]
+
+MODELS: tuple[ModelSpec, ...] = (
+    ModelSpec(
+        name="cnn",
+        config=cnn.CNNConfig,
+        build=cnn.build,
+        search_space=cnn.search_space,
+        summary="kernels of several widths, the strongest response of each",
+        reference="https://arxiv.org/abs/1408.5882",
+    ),
+    ModelSpec(
+        name="lstm",
+        config=lstm.LSTMConfig,
+        build=lstm.build,
+        search_space=lstm.search_space,
+        summary="stacked LSTM with recurrent dropout, its last state",
+        reference="https://doi.org/10.1162/neco.1997.9.8.1735",
+    ),
+    ModelSpec(
+        name="cnn_lstm",
+        config=cnn_lstm.CNNLSTMConfig,
+        build=cnn_lstm.build,
+        search_space=cnn_lstm.search_space,
+        summary="convolutions and pooling shorten the text for an LSTM",
+        reference="https://arxiv.org/abs/1511.08630",
+    ),
+    ModelSpec(
+        name="res_lstm",
+        config=res_lstm.ResLSTMConfig,
+        build=res_lstm.build,
+        search_space=res_lstm.search_space,
+        summary="stacked LSTM whose state carries its input along",
+        reference="https://arxiv.org/abs/1701.03360",
+    ),
+)
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Return the names of the models, in the order of the table.
+
+    Example:
+        >>> list_models("*lstm")
+        ['lstm', 'cnn_lstm', 'res_lstm']
+    """
+    return [spec.name for spec in MODELS if fnmatch(spec.name, pattern)]
+
+
+def get_spec(name: str) -> ModelSpec:
+    """Look one model up.
+
+    Raises:
+        InputError: There is no such model.
+    """
+    for spec in MODELS:
+        if spec.name == name:
+            return spec
+    raise InputError(f"no model {quoted(name)}; {nearest(name, list_models())}")
+
+
+def create_model(
+    name: str,
+    *,
+    vocabulary_size: int,
+    num_classes: int,
+    embedding: npt.NDArray[np.float32] | int = 100,
+    embedding_trainable: bool = True,
+    **settings: object,
+) -> "keras.Model":
+    """Build an uncompiled model: token ids `(batch, steps)` to probabilities `(batch, classes)`.
+
+    Args:
+        name: One of `list_models()`.
+        vocabulary_size: Rows of the embedding; row 0 is padding, row 1 the unknown word.
+        num_classes: Width of the output.
+        embedding: A start of shape `(vocabulary_size, features)`, or the number of features for a
+            random one.
+        embedding_trainable: Whether training may change the embedding.
+        **settings: Fields of the model's configuration.
+
+    Raises:
+        InputError: A name is unknown or a value out of range.
+
+    Example:
+        >>> create_model("cnn", vocabulary_size=50, num_classes=3, kernel_sizes=(2, 6)).name
+        'cnn'
+    """
+    spec = get_spec(name)
+    task = Task(
+        vocabulary_size=vocabulary_size,
+        num_classes=num_classes,
+        embedding=embedding,
+        embedding_trainable=embedding_trainable,
+    )
+    return spec.build(spec.config.parse(settings), task)

@@ -1,0 +1,318 @@
+"""Keras layers of this package: masks honoured, any Keras model can use them.
+
+This is the only module with classes registered with Keras. To add a layer, register it under
+`package="kerastextzoo"`, keep an attribute for each argument of `__init__`, chain `get_config`,
+and say what it does with the mask.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+_register = keras.saving.register_keras_serializable(package="kerastextzoo")
+
+
+def _hide(inputs: Any, mask: Any, value: float) -> Any:
+    """Put `value` at every masked step of `(batch, steps, features)`."""
+    return ops.where(ops.expand_dims(mask, -1), inputs, ops.cast(value, inputs.dtype))
+
+
+@_register
+class MaskedConv1D(keras.layers.Conv1D):
+    """A convolution over time to which padding looks like the edge of the text.
+
+    `(batch, steps, features)` to `(batch, steps, filters)`. Masked steps count as zeros, as the
+    steps beyond either end do, so more padding never changes an answer. The mask goes through.
+
+    Example:
+        >>> MaskedConv1D(8, 3)(ops.ones((2, 5, 4))).shape
+        TensorShape([2, 5, 8])
+    """
+
+    def __init__(self, filters: int, kernel_size: int, **kwargs: Any) -> None:
+        if kwargs.setdefault("padding", "same") != "same":
+            raise ValueError(f"MaskedConv1D keeps the length: padding must be 'same', got {kwargs}")
+        super().__init__(filters, kernel_size, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """Convolve; masked steps are read as zeros."""
+        return super().call(inputs if mask is None else _hide(inputs, mask, 0.0))
+
+
+@_register
+class MaskedMaxPooling1D(keras.layers.Layer):
+    """The largest value of each window of steps, windows counted from the first step.
+
+    `(batch, steps, features)` to `(batch, ceil(steps / pool_size), features)`. Masked steps never
+    win; a window of masked steps alone is zero and masked.
+
+    Example:
+        >>> MaskedMaxPooling1D(2)(ops.ones((2, 5, 4))).shape
+        TensorShape([2, 3, 4])
+    """
+
+    def __init__(self, pool_size: int = 2, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pool_size = pool_size
+        self.supports_masking = True
+
+    def _pool(self, inputs: Any) -> Any:
+        # Padded on the right alone: Keras centres 'same' padding, so that windows would move
+        # with the length of the batch.
+        padding = [[0, 0], [0, self.pool_size - 1], [0, 0]]
+        padded = ops.pad(inputs, padding, constant_values=-float("inf"))
+        return ops.max_pool(padded, self.pool_size, padding="valid", data_format="channels_last")
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """Pool, reading masked steps as minus infinity."""
+        if mask is None:
+            return self._pool(inputs)
+        pooled = self._pool(_hide(inputs, mask, -float("inf")))
+        return _hide(pooled, self.compute_mask(inputs, mask), 0.0)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """A window is seen when any of its steps is."""
+        if mask is None:
+            return None
+        seen = ops.cast(ops.expand_dims(mask, -1), "float32")
+        return ops.squeeze(self._pool(seen), -1) > 0
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Steps are divided by the window and rounded up."""
+        batch, steps, features = input_shape
+        return batch, None if steps is None else -(-steps // self.pool_size), features
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of `__init__`."""
+        return {**super().get_config(), "pool_size": self.pool_size}
+
+
+@_register
+class MaskedGlobalMaxPooling1D(keras.layers.Layer):
+    """The largest value of each feature over the whole text.
+
+    `(batch, steps, features)` to `(batch, features)`. Masked steps never win; a text that is all
+    padding gives zeros. The mask ends here.
+
+    Example:
+        >>> MaskedGlobalMaxPooling1D()(ops.ones((2, 5, 4))).shape
+        TensorShape([2, 4])
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """Take the maximum over the steps that are seen."""
+        if mask is None:
+            return ops.max(inputs, axis=1)
+        largest = ops.max(_hide(inputs, mask, -float("inf")), axis=1)
+        return ops.where(ops.any(mask, axis=1, keepdims=True), largest, ops.zeros_like(largest))
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:  # noqa: ARG002
+        """No step is left to mask."""
+        return
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The steps go."""
+        return input_shape[0], input_shape[2]
+
+
+class _ResLSTMCell(keras.layers.LSTMCell):
+    """An LSTM step over [x_t ; F(x_{t-1})] whose second half shares the recurrent kernel."""
+
+    def __init__(self, units: int, **kwargs: Any) -> None:
+        super().__init__(units, **kwargs)
+        # One mask for all four gates, which is what lets it reach both halves of the state.
+        self.dropout_mask_count = None
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        features = int(input_shape[-1] or 0) - self.units
+        self.input_kernel = self.add_weight(
+            shape=(features, 4 * self.units), name="kernel", initializer=self.kernel_initializer
+        )
+        self.recurrent_kernel = self.add_weight(
+            shape=(self.units, 4 * self.units),
+            name="recurrent_kernel",
+            initializer=self.recurrent_initializer,
+        )
+        self.bias = self.add_weight(shape=(4 * self.units,), name="bias", initializer="zeros")
+        # An open forget gate lets the gradient through from the first step on.
+        gates = ops.reshape(self.bias, (4, self.units))
+        self.bias.assign(ops.reshape(gates + ops.array([[0.0], [1.0], [0.0], [0.0]]), (-1,)))
+        self.kernel = None
+        self.built = True
+
+    def tie(self) -> None:
+        """Lay W and U out as the one input kernel that Keras's fused loops read."""
+        self.kernel = ops.concatenate(
+            [ops.convert_to_tensor(self.input_kernel), ops.convert_to_tensor(self.recurrent_kernel)]
+        )
+
+    def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
+        hidden, carry = states
+        if training and self.recurrent_dropout:
+            keep = self.get_recurrent_dropout_mask(hidden)
+            features = inputs.shape[-1] - self.units
+            inputs = ops.concatenate(
+                [inputs[:, :features], inputs[:, features:] * keep], axis=-1
+            )
+            hidden = hidden * keep
+        gates = ops.matmul(inputs, self.kernel) + ops.matmul(hidden, self.recurrent_kernel)
+        into, forget, candidate, out = ops.split(ops.add(gates, self.bias), 4, axis=-1)
+        carry = ops.sigmoid(forget) * carry + ops.sigmoid(into) * ops.tanh(candidate)
+        hidden = ops.sigmoid(out) * ops.tanh(carry)
+        return hidden, [hidden, carry]
+
+
+@_register
+class ResLSTM(keras.layers.Layer):
+    r"""An LSTM whose hidden state carries its input along: h_t = o_t * tanh(c_t) + F(x_t).
+
+    `(batch, steps, features)` to `(batch, units)`, or `(batch, steps, units)` with
+    `return_sequences`. F is the identity where `features == units`, else a learned linear map.
+    The gates of the next step see the whole h_t.
+
+    It is computed as a standard LSTM over [x_t ; F(x_{t-1})], which is the same function, so that
+    Keras's fused kernels apply. A masked step keeps the state and repeats the last output, for any
+    mask; `return_sequences` passes the mask on. It stacks, and `keras.layers.Bidirectional` takes
+    it.
+
+    Args:
+        units: Width of the hidden state.
+        dropout: Share of input features dropped, the same ones at every step of a text.
+        recurrent_dropout: Share of the hidden state hidden from the gates, likewise.
+        return_sequences: Whether to return every step.
+        return_state: Whether to return the last hidden and carry state as well.
+        go_backwards: Whether to read from the last step to the first (outputs in reading order).
+
+    Example:
+        >>> ResLSTM(8)(ops.ones((2, 5, 4))).shape
+        TensorShape([2, 8])
+
+    Reference:
+        Kim, El-Khamy, Lee: Residual LSTM, Interspeech 2017, https://arxiv.org/abs/1701.03360
+    """
+
+    # keras.layers.Bidirectional asks for it; state is never kept between batches.
+    stateful = False
+
+    def __init__(
+        self,
+        units: int,
+        *,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        self.go_backwards = go_backwards
+        self.supports_masking = True
+        self.input_spec = keras.layers.InputSpec(ndim=3)
+        self.input_dropout = keras.layers.Dropout(dropout, noise_shape=(None, 1, None))
+        self.lstm = keras.layers.LSTM(
+            units,
+            return_sequences=True,
+            return_state=True,
+            go_backwards=go_backwards,
+            recurrent_dropout=recurrent_dropout,
+            dtype=self.dtype_policy,
+        )
+        self.lstm.cell = _ResLSTMCell(
+            units, recurrent_dropout=recurrent_dropout, dtype=self.dtype_policy, name="cell"
+        )
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the weights; F has one only where the widths differ."""
+        batch, steps, features = input_shape
+        self.residual_kernel = None
+        if features != self.units:
+            self.residual_kernel = self.add_weight(
+                shape=(features, self.units), name="residual_kernel", initializer="glorot_uniform"
+            )
+        self.lstm.build((batch, steps, (features or 0) + self.units))
+
+    def call(
+        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
+    ) -> Any:
+        """Run over the text."""
+        sequences = self.input_dropout(sequences, training=training)
+        residual = sequences
+        if self.residual_kernel is not None:
+            residual = ops.matmul(sequences, self.residual_kernel)
+        residual, previous = self._in_reading_order(residual, mask)
+        self.lstm.cell.tie()
+        hidden, _, carry = self.lstm(
+            ops.concatenate([sequences, previous], axis=-1),
+            initial_state=initial_state,
+            mask=mask,
+            training=training,
+        )
+        # A tensor of this call, which must not outlive it.
+        self.lstm.cell.kernel = None
+        hidden = hidden + (ops.flip(residual, axis=1) if self.go_backwards else residual)
+        last = hidden[:, -1]
+        outputs = hidden if self.return_sequences else last
+        return [outputs, last, carry] if self.return_state else outputs
+
+    def _in_reading_order(self, residual: Any, mask: Any) -> tuple[Any, Any]:
+        """Return F(x) of the last seen step up to each step, and up to the step before it."""
+        if self.go_backwards:
+            residual = ops.flip(residual, axis=1)
+            mask = None if mask is None else ops.flip(mask, axis=1)
+        if mask is not None:
+            residual = _last_seen(residual, mask)
+        before = ops.pad(residual[:, :-1], [[0, 0], [1, 0], [0, 0]])
+        if self.go_backwards:
+            return ops.flip(residual, axis=1), ops.flip(before, axis=1)
+        return residual, before
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:  # noqa: ARG002
+        """The mask goes through with the steps."""
+        outputs = mask if self.return_sequences else None
+        return [outputs, None, None] if self.return_state else outputs
+
+    def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:  # noqa: ARG002
+        """Features become units; without `return_sequences` the steps go."""
+        batch, steps, _ = sequences_shape
+        last = (batch, self.units)
+        outputs = (batch, steps, self.units) if self.return_sequences else last
+        return (outputs, last, last) if self.return_state else outputs
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of `__init__`."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "dropout": self.dropout,
+            "recurrent_dropout": self.recurrent_dropout,
+            "return_sequences": self.return_sequences,
+            "return_state": self.return_state,
+            "go_backwards": self.go_backwards,
+        }
+
+
+def _last_seen(values: Any, mask: Any) -> Any:
+    """Give each step the value of the last unmasked step up to it; zeros before the first.
+
+    `(batch, steps, features)` and `(batch, steps)` to `(batch, steps, features)`.
+    """
+    mask = ops.cast(mask, "int32")
+    steps = ops.broadcast_to(ops.arange(ops.shape(mask)[1], dtype="int32"), ops.shape(mask))
+    seen = ops.sort(ops.where(mask > 0, steps, ops.shape(mask)[1]), axis=1)
+    count = ops.cumsum(mask, axis=1)
+    last = ops.take_along_axis(seen, ops.maximum(count - 1, 0), axis=1)
+    last = ops.minimum(last, ops.shape(mask)[1] - 1)
+    carried = ops.take_along_axis(values, ops.expand_dims(last, -1), axis=1)
+    return _hide(carried, count > 0, 0.0)

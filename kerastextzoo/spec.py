@@ -1,0 +1,164 @@
+"""What a model is: its name, its configuration, how it is built and where a search may go.
+
+Every architecture is one `ModelSpec`; its settings are one `ModelConfig`. To add a setting that
+every model shares, add a field to `ModelConfig`; to add a model, see `kerastextzoo.builders`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from kerastextzoo.errors import InputError, nearest, quoted
+
+if TYPE_CHECKING:
+    import keras
+
+
+def _split_at_commas(value: object) -> object:
+    return value.split(",") if isinstance(value, str) else value
+
+
+Count = Annotated[int, Field(ge=1)]
+Counts = Annotated[
+    tuple[Count, ...], Field(min_length=1, max_length=8), BeforeValidator(_split_at_commas)
+]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Config(BaseModel):
+    """Settings that never change once made; JSON is the only form they are kept in.
+
+    The docstring under a field is its help text. `parse` is the way in for anything a user typed:
+    it turns text into numbers and raises `InputError` in one line.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        validate_default=True,
+    )
+
+    @classmethod
+    def parse(cls, settings: Mapping[str, object]) -> Self:
+        """Make a configuration of settings by name; values may be text such as `"2,3,6"`.
+
+        Raises:
+            InputError: A name is unknown or a value is out of its range.
+
+        Example:
+            >>> class Demo(Config):
+            ...     kernel_sizes: Counts = (3,)
+            >>> Demo.parse({"kernel_sizes": "2,3,6"}).kernel_sizes
+            (2, 3, 6)
+        """
+        for name in settings:
+            if name not in cls.model_fields:
+                raise InputError(f"no setting {quoted(name)}; {nearest(name, cls.model_fields)}")
+        try:
+            return cls.model_validate(dict(settings))
+        except ValidationError as error:
+            raise InputError(_in_one_line(error)) from None
+
+    def replace(self, **settings: object) -> Self:
+        """Return a copy with some settings changed, checked like new ones."""
+        return self.parse({**self.model_dump(), **settings})
+
+
+def _in_one_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "settings"
+    said = first["msg"].removeprefix("Value error, ")
+    rule = said[:1].lower() + said[1:]
+    got = "" if first["type"] == "value_error" else f"; got {quoted(first['input'])}"
+    return f"setting {where}: {rule}{got}"
+
+
+class ModelConfig(Config):
+    """Settings that every architecture has."""
+
+    embedding_dropout: Rate = 0.2
+    """Share of the embedding's features dropped for a whole text."""
+    dropout: Rate = 0.5
+    """Share of features dropped before each dense layer."""
+    dense_units: Annotated[int, Field(ge=0)] = 0
+    """Width of the dense layer before the classes; 0 leaves it out."""
+    dense_activation: Annotated[str, Field(pattern="^(relu|elu|gelu|tanh|selu)$")] = "relu"
+    """Activation of that dense layer: relu, elu, gelu, tanh or selu."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Task:
+    """What a model is built for: the vocabulary it reads and the classes it tells apart.
+
+    Attributes:
+        vocabulary_size: Rows of the embedding; row 0 is padding, row 1 the unknown word.
+        num_classes: Width of the output.
+        embedding: The start of the embedding, `(vocabulary_size, features)`, or its number of
+            features for a random start.
+        embedding_trainable: Whether training may change the embedding.
+    """
+
+    vocabulary_size: int
+    num_classes: int
+    embedding: npt.NDArray[np.float32] | int = 100
+    embedding_trainable: bool = True
+
+    def __post_init__(self) -> None:
+        if self.vocabulary_size < 3:  # noqa: PLR2004
+            raise InputError(
+                "vocabulary_size must be at least 3 (padding, unknown and one word); "
+                f"got {self.vocabulary_size}"
+            )
+        if self.num_classes < 2:  # noqa: PLR2004
+            raise InputError(f"num_classes must be at least 2; got {self.num_classes}")
+        if isinstance(self.embedding, int):
+            if self.embedding < 1:
+                raise InputError(f"an embedding needs at least 1 feature; got {self.embedding}")
+        elif self.embedding.ndim != 2 or len(self.embedding) != self.vocabulary_size:  # noqa: PLR2004
+            raise InputError(
+                f"the embedding must have shape (vocabulary_size, features) = "
+                f"({self.vocabulary_size}, any); got {self.embedding.shape}; "
+                "make it with kerastextzoo.embeddings.embedding_matrix"
+            )
+
+
+class SearchSpace(Protocol):
+    """The part of KerasTuner's `HyperParameters` that a search space may use.
+
+    `Int` and `Float` include both bounds; `Choice` lists every value.
+    """
+
+    def Int(self, name: str, min_value: int, max_value: int, **options: Any) -> int: ...  # noqa: D102,N802
+    def Float(self, name: str, min_value: float, max_value: float, **options: Any) -> float: ...  # noqa: D102,N802
+    def Choice(self, name: str, values: Sequence[Any], **options: Any) -> Any: ...  # noqa: D102,N802
+    def Boolean(self, name: str, **options: Any) -> bool: ...  # noqa: D102,N802
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """One architecture of the zoo.
+
+    Attributes:
+        name: One snake-case segment: the file in `builders/`, the key and the model's name.
+        config: The class of its settings.
+        build: Settings and task to an uncompiled Functional model, token ids `(batch, steps)` in,
+            class probabilities `(batch, classes)` out.
+        search_space: Draws settings from a search; undrawn, it gives the default settings.
+        summary: One line for people.
+        reference: The paper.
+        exceptions: Checks that cannot hold for this model, with the reason.
+    """
+
+    name: str
+    config: type[ModelConfig]
+    build: "Callable[[Any, Task], keras.Model]"
+    search_space: Callable[[SearchSpace], ModelConfig]
+    summary: str
+    reference: str
+    exceptions: Mapping[str, str] = field(default_factory=dict)
