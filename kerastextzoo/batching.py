@@ -1,0 +1,135 @@
+"""Token ids of many texts in one array, and batches of texts of similar length.
+
+Each batch is padded to its own longest text, so little time goes into padding. Models of this
+package give the same answer however much padding there is.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# A window of this many batches is sorted by length: long enough to save padding, short enough to
+# leave the order of the texts to chance.
+_WINDOW = 50
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedTexts:
+    """Token ids of many texts, laid end to end.
+
+    Attributes:
+        tokens: All ids, `(tokens,)`.
+        starts: Where each text starts, and where the last one ends, `(texts + 1,)`.
+
+    Example:
+        >>> texts = EncodedTexts(np.array([5, 6, 7], "int32"), np.array([0, 2, 3]))
+        >>> texts.padded([0, 1]).tolist()
+        [[5, 6], [7, 0]]
+    """
+
+    tokens: npt.NDArray[np.int32]
+    starts: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of each text, `(texts,)`."""
+        return np.diff(self.starts)
+
+    def padded(self, rows: npt.ArrayLike) -> npt.NDArray[np.int32]:
+        """Return some texts as `(batch, steps)`, padded with 0 to the longest of them."""
+        rows = np.asarray(rows)
+        lengths = self.lengths[rows]
+        batch = np.zeros((len(rows), int(lengths.max(initial=0))), np.int32)
+        for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+            batch[place, :length] = self.tokens[self.starts[row] : self.starts[row] + length]
+        return batch
+
+
+def plan_batches(
+    lengths: npt.NDArray[np.int64], batch_size: int, rng: np.random.Generator | None = None
+) -> list[npt.NDArray[np.int64]]:
+    """Share the rows out into batches of similar length.
+
+    Args:
+        lengths: Tokens of each text, `(texts,)`.
+        batch_size: Texts in a batch; the last one may be smaller.
+        rng: Shuffles the texts and then the batches; without it, texts are sorted by length.
+
+    Returns:
+        The rows of each batch; every row is in exactly one.
+
+    Example:
+        >>> [rows.tolist() for rows in plan_batches(np.array([9, 2, 8, 1]), 2)]
+        [[3, 1], [2, 0]]
+    """
+    order = np.arange(len(lengths)) if rng is None else rng.permutation(len(lengths))
+    window = max(len(lengths), 1) if rng is None else batch_size * _WINDOW
+    batches = []
+    for start in range(0, len(order), window):
+        near = order[start : start + window]
+        near = near[np.argsort(lengths[near], kind="stable")]
+        batches += [near[at : at + batch_size] for at in range(0, len(near), batch_size)]
+    if rng is not None:
+        rng.shuffle(batches)  # type: ignore[arg-type]
+    return batches
+
+
+class TrainingBatches:
+    """Batches of token ids and label ids, shuffled anew for each epoch.
+
+    Set `epoch` before each epoch; the order depends on the seed and the epoch alone, so a training
+    that goes on after a break meets the texts in the same order.
+    """
+
+    def __init__(
+        self,
+        texts: EncodedTexts,
+        label_ids: npt.NDArray[np.int32],
+        *,
+        batch_size: int,
+        seed: int,
+        multiple_of: int = 1,
+    ) -> None:
+        self.texts = texts
+        self.label_ids = label_ids
+        self.batch_size = batch_size
+        self.seed = seed
+        self.multiple_of = multiple_of
+        self.epoch = 0
+
+    def plan(self) -> list[npt.NDArray[np.int64]]:
+        """Return the rows of each batch of this epoch."""
+        rng = np.random.default_rng([self.seed, self.epoch])
+        batches = plan_batches(self.texts.lengths, self.batch_size, rng)
+        if self.multiple_of == 1:
+            return batches
+        # Replicas that get unequal shares would weigh their rows unequally.
+        cut = [rows[: len(rows) // self.multiple_of * self.multiple_of] for rows in batches]
+        return [rows for rows in cut if len(rows)]
+
+    def __len__(self) -> int:
+        return len(self.plan())
+
+    def __iter__(self) -> Iterator[tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]]:
+        for rows in self.plan():
+            yield self.texts.padded(rows), self.label_ids[rows]
+
+    def as_dataset(self) -> "tf.data.Dataset":
+        """Return a TensorFlow data set that iterates over the epoch set at that moment."""
+        import tensorflow as tf
+
+        ids = tf.TensorSpec((None, None), tf.int32)
+        labels = tf.TensorSpec((None,), tf.int32)
+        batches = tf.data.Dataset.from_generator(
+            lambda: iter(self), output_signature=(ids, labels)
+        )
+        return batches.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)

@@ -1,0 +1,87 @@
+"""Pictures of a training, of its mistakes and of a search, as PNG files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from kerastextzoo.evaluation import OBJECTIVES, Evaluation
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_MOST_NAMED_CLASSES = 40
+
+
+def _figure(width: float, height: float) -> "Figure":
+    # Not pyplot: no window, no global state, nothing left open.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def write_history(history: Sequence[dict[str, float]], path: Path) -> None:
+    """Write one row an epoch."""
+    pd.DataFrame(history).to_csv(path, index=False)
+
+
+def draw_curves(history: Sequence[dict[str, float]], best_epoch: int, path: Path) -> None:
+    """Draw loss and accuracy by epoch, training beside validation, the best epoch marked."""
+    table = pd.DataFrame(history)
+    figure = _figure(9, 3.5)
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        axes.plot(table["epoch"], table[name], marker=".", label="training")
+        axes.plot(table["epoch"], table[f"val_{name}"], marker=".", label="validation")
+        axes.axvline(best_epoch, color="grey", linestyle=":", label="best epoch")
+        axes.set(xlabel="epoch", ylabel=name)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def draw_confusion(evaluation: Evaluation, path: Path) -> None:
+    """Draw the share of each true class (row) that got each answer (column)."""
+    names = [str(row["label"]) for row in evaluation.per_class]
+    counts = np.array(evaluation.confusion)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = min(3.5 + 0.45 * len(names), 20)
+    figure = _figure(size + 1, size)
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set(xlabel="answer", ylabel="true class")
+    axes.set_title(f"accuracy {evaluation.accuracy:.1%} of {evaluation.n} texts")
+    if len(names) <= _MOST_NAMED_CLASSES:
+        axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
+        axes.set_yticks(range(len(names)), names)
+        for (row, column), share in np.ndenumerate(shares):
+            ink = "white" if share > 0.5 else "black"  # noqa: PLR2004
+            axes.text(column, row, f"{share:.0%}", ha="center", va="center", color=ink, fontsize=8)
+    figure.savefig(path, dpi=120)
+
+
+def draw_search(
+    trials: Sequence[dict[str, Any]], objective: str, path: Path, names: Sequence[str]
+) -> None:
+    """Draw the score of each finished trial over its number and over some of its settings."""
+    scored = [trial for trial in trials if trial["score"] is not None]
+    panels = ["trial", *names]
+    columns = min(len(panels), 4)
+    rows = -(-len(panels) // columns)
+    figure = _figure(3.2 * columns, 2.8 * rows)
+    axes = np.atleast_1d(figure.subplots(rows, columns, sharey=True)).ravel()
+    scores = [trial["score"] for trial in scored]
+    best = (max if OBJECTIVES[objective] == "max" else min)(scores, default=None)
+    for panel, name in zip(axes, panels, strict=False):
+        values = [int(trial["id"]) if name == "trial" else trial["values"][name] for trial in scored]
+        if any(isinstance(value, str | bool) for value in values):
+            values = [str(value) for value in values]
+        colors = ["tab:orange" if score == best else "tab:blue" for score in scores]
+        panel.scatter(values, scores, c=colors)
+        panel.set(xlabel=name, xscale="log" if name == "learning_rate" else panel.get_xscale())
+    for panel in axes[len(panels) :]:
+        panel.set_visible(False)
+    for panel in axes[::columns]:
+        panel.set_ylabel(objective)
+    figure.savefig(path, dpi=120)

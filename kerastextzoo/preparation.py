@@ -1,0 +1,114 @@
+"""Splits made ready for training once: vocabulary, token ids, label ids, embedding matrices.
+
+Every model that is trained on the same preparation shares them.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kerastextzoo.batching import EncodedTexts
+from kerastextzoo.data import Splits, label_ids
+from kerastextzoo.embeddings import Coverage, embedding_matrix, load_vectors, train_word2vec
+from kerastextzoo.progress import Track, silent
+from kerastextzoo.seeds import derive_seed
+from kerastextzoo.text import TextConfig, count_tokens, fit_encoder, tokenize
+
+if TYPE_CHECKING:
+    from kerastextzoo.data import Dataset
+
+
+class Preparation:
+    """What all trainings on one data set share.
+
+    Args:
+        splits: The data.
+        config: How text becomes token ids.
+        seed: Of word2vec and of the rows that have no vector.
+        vectors: A file of word vectors to start from; None trains word2vec on the training texts.
+        track: Progress.
+
+    Attributes:
+        encoder: Strings to token ids, its vocabulary from the training texts alone.
+        texts: Token ids by part: `train`, `validation`, `test`.
+        label_ids: Class ids by part, `(texts,)`.
+    """
+
+    def __init__(
+        self,
+        splits: Splits,
+        config: TextConfig | None = None,
+        *,
+        seed: int = 0,
+        vectors: str | Path | None = None,
+        track: Track = silent,
+    ) -> None:
+        self.splits = splits
+        self.config = config or TextConfig()
+        self.seed = seed
+        self.vectors = vectors
+        self.track = track
+        self.encoder = fit_encoder(splits.train.texts, self.config)
+        self.texts: dict[str, EncodedTexts] = {}
+        self.label_ids: dict[str, npt.NDArray[np.int32]] = {}
+        for name, part in self._parts().items():
+            self.texts[name] = self.encoder.encode(part.texts)
+            self.label_ids[name] = label_ids(part.labels, splits.label_names)
+        self._matrices: dict[int | None, tuple[npt.NDArray[np.float32], Coverage]] = {}
+
+    def _parts(self) -> "dict[str, Dataset]":
+        parts = {"train": self.splits.train, "validation": self.splits.validation}
+        return parts if self.splits.test is None else {**parts, "test": self.splits.test}
+
+    def embedding(self, features: int) -> tuple[npt.NDArray[np.float32], Coverage]:
+        """Return the matrix `(vocabulary, features)` to start from, and what it covers.
+
+        A file of vectors has a width of its own, which then counts instead of `features`.
+        """
+        key = None if self.vectors else features
+        if key not in self._matrices:
+            self._matrices[key] = self._make_embedding(features)
+        return self._matrices[key]
+
+    def _make_embedding(self, features: int) -> tuple[npt.NDArray[np.float32], Coverage]:
+        vocabulary = self.encoder.vocabulary
+        if self.vectors:
+            vectors = load_vectors(self.vectors, words=vocabulary[2:])
+        else:
+            vectors = train_word2vec(
+                tokenize(self.splits.train.texts, self.encoder.tokenizer),
+                dim=features,
+                min_count=self.config.min_count,
+                seed=derive_seed(self.seed, "word2vec"),
+                progress=partial(self.track, "training word2vec"),
+            )
+        return embedding_matrix(
+            vocabulary,
+            vectors,
+            seed=derive_seed(self.seed, "words without a vector"),
+            counts=count_tokens(self.texts["train"], len(vocabulary)).tolist(),
+        )
+
+    def describe_embedding(self) -> str:
+        """Say where vectors come from."""
+        return str(self.vectors) if self.vectors else "word2vec of the training texts"
+
+    def class_weights(self) -> dict[int, float]:
+        """Return weights under which every class counts the same in training."""
+        counts = np.bincount(self.label_ids["train"], minlength=len(self.splits.label_names))
+        return {i: float(counts.sum() / (len(counts) * count)) for i, count in enumerate(counts)}
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a run records about its data, ready for JSON."""
+        return {
+            "name": self.splits.train.name,
+            "fingerprint": self.splits.fingerprint,
+            "split": self.splits.how,
+            "texts": {name: len(texts) for name, texts in self.texts.items()},
+            "classes": list(self.splits.label_names),
+            "tokenizer": self.encoder.tokenizer,
+            "vocabulary": len(self.encoder.vocabulary),
+        }

@@ -1,0 +1,183 @@
+"""A run: a trained model in a folder that stands on its own.
+
+`run.json` records how it came to be, `model.keras` the network, `vocabulary.json` the text's way
+to ids, `labels.json` the classes, `history.csv` the epochs, `split.json` the rows of each part,
+`evaluation.json` the figures by class; `curves.png` and `confusion.png` show them.
+"""
+
+import json
+import platform
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kerastextzoo import plots
+from kerastextzoo.batching import EncodedTexts
+from kerastextzoo.data import Dataset
+from kerastextzoo.evaluation import Evaluation, evaluate_probabilities
+from kerastextzoo.storage import FORMAT, read_json, staged, verify, write_atomically, write_json
+from kerastextzoo.text import TextEncoder
+from kerastextzoo.training import Fitted, TrainingConfig, predict_probabilities
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerastextzoo.preparation import Preparation
+    from kerastextzoo.spec import ModelConfig
+
+KIND = "run"
+_VERSIONED = ("kerastextzoo", "tensorflow", "keras", "keras-tuner", "gensim", "numpy")
+
+
+class Run:
+    """A trained model, loaded from its folder.
+
+    Args:
+        directory: What `train` or `tune` wrote.
+
+    Raises:
+        InputError: The folder is no run, or a file in it has changed.
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+        verify(self.directory, KIND)
+        self.record: dict[str, Any] = read_json(self.directory / "run.json")
+        self.label_names: list[str] = read_json(self.directory / "labels.json")
+
+    @cached_property
+    def model(self) -> "keras.Model":
+        """The network: token ids `(batch, steps)` to probabilities `(batch, classes)`."""
+        import keras
+
+        # Registers the layers that the file names.
+        import kerastextzoo.layers  # noqa: F401
+
+        path = self.directory / "model.keras"
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+    @cached_property
+    def encoder(self) -> TextEncoder:
+        """Strings to token ids."""
+        return TextEncoder.from_json((self.directory / "vocabulary.json").read_text("utf-8"))
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The figures of the best epoch, and of the test texts where there are any."""
+        metrics: dict[str, float] = self.record["metrics"]
+        return metrics
+
+    def predict_proba(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return class probabilities `(texts, classes)`, classes in the order of `label_names`."""
+        encoded: EncodedTexts = self.encoder.encode(texts)
+        return predict_probabilities(self.model, encoded)
+
+    def predict(self, texts: Sequence[str]) -> list[str]:
+        """Return the most probable label of each text."""
+        return [self.label_names[best] for best in self.predict_proba(texts).argmax(axis=1)]
+
+    def evaluate(self, data: Dataset) -> Evaluation:
+        """Compare the answers with true labels; a label that training did not see counts as wrong."""
+        known = {name: index for index, name in enumerate(self.label_names)}
+        unseen = sorted(set(data.labels) - set(known))
+        names = [*self.label_names, *unseen]
+        probabilities = self.predict_proba(data.texts)
+        ids = {name: index for index, name in enumerate(names)}
+        padded = np.pad(probabilities, ((0, 0), (0, len(unseen))))
+        return evaluate_probabilities(
+            padded, np.array([ids[label] for label in data.labels], np.int32), names
+        )
+
+
+def write_run(
+    out: Path,
+    preparation: "Preparation",
+    fitted: Fitted,
+    *,
+    settings: "ModelConfig",
+    config: TrainingConfig,
+    seed: int,
+    strategy: str = "none",
+    test: Evaluation | None = None,
+    extra: dict[str, Any] | None = None,
+) -> None:
+    """Write a run whole, or not at all.
+
+    Args:
+        out: A folder that is not there yet.
+        preparation: The data it was trained on.
+        fitted: The trained model.
+        settings: The model's settings.
+        config: The training's settings.
+        seed: The user's seed.
+        strategy: How it was distributed.
+        test: The evaluation on the test texts, where it may be told.
+        extra: More files to write beside, by name, as JSON.
+    """
+    with staged(out, KIND) as stage:
+        fitted.model.save(stage / "model.keras")
+        write_atomically(stage / "vocabulary.json", preparation.encoder.to_json())
+        write_json(stage / "labels.json", list(preparation.splits.label_names))
+        write_json(stage / "split.json", preparation.splits.rows)
+        plots.write_history(fitted.history, stage / "history.csv")
+        plots.draw_curves(fitted.history, fitted.best_epoch, stage / "curves.png")
+        record = {
+            "format": FORMAT,
+            "model": fitted.model.name,
+            "settings": settings.model_dump(mode="json"),
+            "training": config.model_dump(mode="json"),
+            "text": preparation.config.model_dump(mode="json"),
+            "seed": seed,
+            "strategy": strategy,
+            "data": preparation.describe(),
+            "embedding": {
+                "start": preparation.describe_embedding() if fitted.coverage else "random",
+                "coverage": fitted.coverage.as_dict() if fitted.coverage else None,
+            },
+            "parameters": int(fitted.model.count_params()),
+            "best_epoch": fitted.best_epoch,
+            "epochs": len(fitted.history),
+            "seconds": round(fitted.seconds, 3),
+            "versions": {"python": platform.python_version()}
+            | {name: version(name) for name in _VERSIONED},
+            "machine": platform.machine(),
+            "metrics": {},
+        }
+        for name, content in (extra or {}).items():
+            write_json(stage / name, content)
+        _write_figures(stage, record, fitted.validation, test)
+
+
+def add_test(directory: Path, out: Path, test: Evaluation) -> None:
+    """Copy a run and add what it scores on the test texts."""
+    import shutil
+
+    run = Run(directory)
+    with staged(out, KIND) as stage:
+        for path in directory.iterdir():
+            shutil.copy2(path, stage / path.name)
+        validation = Evaluation(**read_json(directory / "evaluation.json")["validation"])
+        _write_figures(stage, run.record, validation, test)
+
+
+def _write_figures(
+    stage: Path, record: dict[str, Any], validation: Evaluation, test: Evaluation | None
+) -> None:
+    metrics = {
+        "val_accuracy": validation.accuracy,
+        "val_macro_f1": validation.macro_f1,
+        "val_loss": validation.loss,
+    }
+    if test is not None:
+        metrics |= {"test_accuracy": test.accuracy, "test_macro_f1": test.macro_f1}
+    write_json(stage / "run.json", {**record, "metrics": metrics})
+    parts = {"validation": validation.as_dict()}
+    if test is not None:
+        parts["test"] = test.as_dict()
+    write_json(stage / "evaluation.json", parts)
+    plots.draw_confusion(test or validation, stage / "confusion.png")

@@ -1,0 +1,152 @@
+"""Files that are whole or not there, and folders that say what they hold.
+
+A folder of ours has a `manifest.json` with its kind and a SHA-256 for each file. It is filled under
+another name and takes its own by one rename, so a crash leaves the state before or the one after.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kerastextzoo.errors import InputError, quoted
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Write a file so that its name always stands for the old content or the new."""
+    data = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync_folder(path.parent)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON that any reader accepts: no NaN, no infinity."""
+    write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_free(out: Path) -> Path:
+    """Return `out` if it can become a new folder.
+
+    Raises:
+        InputError: Something is there already, or the name can't be used.
+    """
+    if "\0" in str(out):
+        raise InputError(f"{quoted(out)}: a folder's name can't hold NUL; choose another --out")
+    if out.is_dir() and not any(out.iterdir()):
+        return out
+    if out.exists() or out.is_symlink():
+        raise InputError(f"{quoted(out)} exists already; choose another folder or remove it first")
+    parent = next(folder for folder in out.absolute().parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise InputError(f"can't write into {quoted(parent)}; choose another folder")
+    return out
+
+
+@contextlib.contextmanager
+def staged(out: Path, kind: str) -> Iterator[Path]:
+    """Give a folder to fill, which becomes `out` with its manifest if all goes well.
+
+    Raises:
+        InputError: Something is at `out` already.
+    """
+    check_free(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    stage = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    shutil.rmtree(stage, ignore_errors=True)
+    stage.mkdir()
+    try:
+        yield stage
+        _seal(stage, kind)
+        stage.rename(out)
+        _sync_folder(out.parent)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _seal(folder: Path, kind: str) -> None:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    for path in files:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    digests = {path.relative_to(folder).as_posix(): _digest(path) for path in files}
+    write_json(folder / MANIFEST, {"format": FORMAT, "kind": kind, "files": digests})
+
+
+def move_into(folder: Path, out: Path) -> None:
+    """Move the files of a sealed folder into an existing one, the manifest last.
+
+    Until the manifest is there, `out` is not a folder of that kind; so a crash half-way is seen.
+    """
+    (out / MANIFEST).unlink(missing_ok=True)
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == MANIFEST):
+        target = out / path.name
+        if target.is_dir():
+            shutil.rmtree(target)
+        path.rename(target)
+    folder.rmdir()
+    _sync_folder(out)
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON that we wrote.
+
+    Raises:
+        InputError: The file is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{quoted(path)}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{quoted(path)} can't be read: {error}; restore it from a copy") from None
+
+
+def verify(folder: Path, kind: str) -> None:
+    """Check that a folder is of that kind and that no file has changed.
+
+    Raises:
+        InputError: It is not, or one has.
+    """
+    if not (folder / MANIFEST).is_file():
+        there = "is no folder" if not folder.is_dir() else f"holds no {MANIFEST}"
+        raise InputError(f"{quoted(folder)} {there}; expected a {kind} that this package wrote")
+    manifest = read_json(folder / MANIFEST)
+    if manifest.get("kind") != kind:
+        raise InputError(f"{quoted(folder)} holds a {manifest.get('kind')}; expected a {kind}")
+    if manifest.get("format") != FORMAT:
+        raise InputError(
+            f"{quoted(folder)} has format {manifest.get('format')}; this version reads {FORMAT}; "
+            "use the version that wrote it"
+        )
+    for name, digest in manifest["files"].items():
+        if not (folder / name).is_file():
+            raise InputError(f"{quoted(folder / name)} is missing; the {kind} is damaged")
+        if _digest(folder / name) != digest:
+            raise InputError(
+                f"{quoted(folder / name)} differs from the manifest; the {kind} is damaged"
+            )

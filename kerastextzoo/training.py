@@ -1,0 +1,258 @@
+"""Training of one model: seeded, shuffled, stopped when validation no longer improves."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from kerastextzoo.batching import EncodedTexts, TrainingBatches, plan_batches
+from kerastextzoo.builders import get_spec
+from kerastextzoo.distribution import open_strategy
+from kerastextzoo.embeddings import Coverage
+from kerastextzoo.errors import KerasTextZooError
+from kerastextzoo.evaluation import OBJECTIVES, Evaluation, check_objective, evaluate_probabilities
+from kerastextzoo.optimizers import OptimizerName, create_optimizer
+from kerastextzoo.preparation import Preparation
+from kerastextzoo.progress import Track, silent
+from kerastextzoo.seeds import derive_seed
+from kerastextzoo.spec import Config, Count, ModelConfig, SearchSpace, Task
+
+_PREDICTION_BATCH = 256
+
+
+class TrainingConfig(Config):
+    """How a model is trained."""
+
+    epochs: Count = 20
+    """Most passes over the training texts."""
+    batch_size: Count = 64
+    """Texts of one step."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """Step size of the optimizer."""
+    optimizer: OptimizerName = "adam"
+    """adam, adamw, nadam, rmsprop or sgd."""
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    """Largest norm of the gradient of all weights together; None: no limit."""
+    patience: Count = 3
+    """Epochs without a better validation score after which training stops."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """balanced: every class counts the same, however rare."""
+    embedding: Literal["frozen", "fine_tuned", "random"] = "fine_tuned"
+    """Start from word vectors and keep them, start from them and train, or start at random."""
+    embedding_features: Count = 100
+    """Width of the embedding; a file of vectors brings its own."""
+
+
+def search_space(space: SearchSpace) -> TrainingConfig:
+    """Draw training settings.
+
+    Learning rates 0.0003 to 0.01, scale-free; batches of 32, 64 or 128; embedding frozen,
+    fine-tuned or random, 50, 100 or 200 features wide.
+    """
+    return TrainingConfig.parse(
+        {
+            "learning_rate": space.Float(
+                "learning_rate", 3e-4, 1e-2, sampling="log", default=1e-3
+            ),
+            "batch_size": space.Choice("batch_size", [32, 64, 128], default=64),
+            "embedding": space.Choice(
+                "embedding", ["frozen", "fine_tuned", "random"], default="fine_tuned"
+            ),
+            "embedding_features": space.Choice("embedding_features", [50, 100, 200], default=100),
+        }
+    )
+
+
+class TrainingDivergedError(KerasTextZooError):
+    """The loss left the finite numbers before any epoch ended well."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Fitted:
+    """A trained model and how it got there.
+
+    Attributes:
+        model: The weights of the best epoch, uncompiled.
+        history: One entry an epoch.
+        best_epoch: Counted from 1.
+        validation: The best epoch's evaluation on the validation texts.
+        coverage: What the word vectors covered; None for a random start.
+        seconds: Wall-clock time of the training.
+    """
+
+    model: keras.Model
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int
+    validation: Evaluation
+    coverage: Coverage | None
+    seconds: float
+
+
+def predict_probabilities(model: keras.Model, texts: EncodedTexts) -> npt.NDArray[np.float32]:
+    """Return class probabilities, `(texts, classes)`, in the order of the texts."""
+    batches = plan_batches(texts.lengths, _PREDICTION_BATCH)
+    answers = np.zeros((len(texts), model.output_shape[-1]), np.float32)
+    for rows in batches:
+        answers[rows] = keras.ops.convert_to_numpy(model.predict_on_batch(texts.padded(rows)))
+    return answers
+
+
+class _Validate(keras.callbacks.Callback):
+    """Evaluates after each epoch, by the same code that evaluates a saved run."""
+
+    def __init__(self, inference: keras.Model, preparation: Preparation) -> None:
+        super().__init__()
+        self.inference = inference
+        self.preparation = preparation
+        self.started = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.started = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if np.isfinite(logs["loss"]):
+            evaluation = evaluate_part(self.inference, self.preparation, "validation")
+            logs.update({name: evaluation.objective(name) for name in OBJECTIVES})
+        else:
+            logs.update(dict.fromkeys(OBJECTIVES, float("nan")))
+        logs["seconds"] = round(time.monotonic() - self.started, 3)
+
+
+class _Pace(keras.callbacks.Callback):
+    """Sets the order of each epoch's texts, and shows how far training is."""
+
+    def __init__(self, batches: TrainingBatches, what: str, epochs: int, track: Track) -> None:
+        super().__init__()
+        self.batches, self.what, self.epochs, self.track = batches, what, epochs, track
+        self.steps = len(batches)
+        self.epoch = 0
+        self.note = ""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.epoch = self.batches.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        # The last step waits for the validation, which may be the end.
+        done = self.epoch * self.steps + batch
+        self.track(self.what, done, self.epochs * self.steps, self.note)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.note = (
+            f"epoch {epoch + 1}/{self.epochs} loss {logs['loss']:.4f} "
+            f"val_loss {logs['val_loss']:.4f} val_accuracy {logs['val_accuracy']:.4f}"
+        )
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.track(self.what, self.epochs * self.steps, self.epochs * self.steps, self.note)
+
+
+def evaluate_part(model: keras.Model, preparation: Preparation, part: str) -> Evaluation:
+    """Evaluate a model on the `train`, `validation` or `test` texts."""
+    return evaluate_probabilities(
+        predict_probabilities(model, preparation.texts[part]),
+        preparation.label_ids[part],
+        preparation.splits.label_names,
+    )
+
+
+def fit(
+    preparation: Preparation,
+    model: str,
+    settings: ModelConfig | None = None,
+    config: TrainingConfig | None = None,
+    *,
+    seed: int = 0,
+    objective: str = "val_accuracy",
+    strategy: str = "none",
+    track: Track = silent,
+) -> Fitted:
+    """Train one model and keep the weights of its best epoch.
+
+    Args:
+        preparation: The data, made ready.
+        model: A name of `kerastextzoo.builders.list_models()`.
+        settings: The model's settings; None: its defaults.
+        config: The training's settings; None: the defaults.
+        seed: Of weights, order and dropout; the same seed gives the same numbers on a CPU.
+        objective: Which validation figure makes an epoch the best.
+        strategy: `none`, or `mirrored` for all devices of this machine.
+        track: Progress.
+
+    Raises:
+        InputError: A name or a setting is wrong.
+        TrainingDivergedError: No epoch ended with a finite loss.
+    """
+    spec = get_spec(model)
+    settings = settings or spec.config()
+    config = config or TrainingConfig()
+    mode = OBJECTIVES[check_objective(objective)]
+    matrix, coverage = None, None
+    if config.embedding != "random":
+        matrix, coverage = preparation.embedding(config.embedding_features)
+    task = Task(
+        vocabulary_size=len(preparation.encoder.vocabulary),
+        num_classes=len(preparation.splits.label_names),
+        embedding=config.embedding_features if matrix is None else matrix,
+        embedding_trainable=config.embedding != "frozen",
+    )
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(derive_seed(seed, "training"))
+    devices = open_strategy(strategy)
+    with devices.scope():
+        network = spec.build(settings, task)
+        network.compile(
+            optimizer=create_optimizer(config.optimizer, config.learning_rate, config.clip_norm),
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+        )
+    # Outside the scope and without the optimizer: it answers on one device, and a file of it is a
+    # third of the size.
+    inference = keras.Model(network.inputs, network.outputs, name=network.name)
+    batches = TrainingBatches(
+        preparation.texts["train"],
+        preparation.label_ids["train"],
+        batch_size=config.batch_size,
+        seed=derive_seed(seed, "order"),
+        multiple_of=devices.num_replicas_in_sync,
+    )
+    started = time.monotonic()
+    history = network.fit(
+        batches.as_dataset(),
+        epochs=config.epochs,
+        class_weight=preparation.class_weights() if config.class_weights == "balanced" else None,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.TerminateOnNaN(),
+            _Validate(inference, preparation),
+            keras.callbacks.EarlyStopping(
+                objective, mode=mode, patience=config.patience, restore_best_weights=True
+            ),
+            _Pace(batches, f"training {model}", config.epochs, track),
+        ],
+    ).history
+    best_epoch = _best_epoch(history[objective], mode)
+    return Fitted(
+        model=inference,
+        history=[
+            {"epoch": epoch + 1, **{name: float(values[epoch]) for name, values in history.items()}}
+            for epoch in range(len(history["loss"]))
+        ],
+        best_epoch=best_epoch,
+        validation=evaluate_part(inference, preparation, "validation"),
+        coverage=coverage,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _best_epoch(scores: list[float], mode: str) -> int:
+    values = np.array(scores) * (1 if mode == "max" else -1)
+    if not np.isfinite(values).any():
+        raise TrainingDivergedError(
+            "training diverged: the loss is not finite after the first epoch; "
+            "lower learning_rate or set clip_norm"
+        )
+    return int(np.nanargmax(np.where(np.isfinite(values), values, -np.inf))) + 1
