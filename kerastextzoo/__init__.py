@@ -1,0 +1,19 @@
+"""Text classifiers in Keras that learn, and a search that finds good ones.
+
+`kerastextzoo.builders`    the model zoo: `create_model`, `list_models`
+`kerastextzoo.layers`      Keras layers for any model: `ResLSTM`, masked convolution and pooling
+`kerastextzoo.embeddings`  word vectors: train, load, line up with a vocabulary
+`kerastextzoo.data`        files to data sets and splits
+`kerastextzoo.run`         train a model into a folder that stands on its own, and load it again
+`kerastextzoo.tuning`      search settings with KerasTuner
+`kerastextzoo.export`      a run as a SavedModel: strings in, labels out
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+__all__ = ["__version__"]
+
+try:
+    __version__ = version("kerastextzoo")
+except PackageNotFoundError:  # a checkout that is not installed
+    __version__ = "0.0.0"

@@ -46,9 +46,9 @@ class EncodedTexts:
 
     def padded(self, rows: npt.ArrayLike) -> npt.NDArray[np.int32]:
         """Return some texts as `(batch, steps)`, padded with 0 to the longest of them."""
-        rows = np.asarray(rows)
+        rows = np.asarray(rows, np.int64)
         lengths = self.lengths[rows]
-        batch = np.zeros((len(rows), int(lengths.max(initial=0))), np.int32)
+        batch = np.zeros((len(rows), int(lengths.max(initial=1))), np.int32)
         for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
             batch[place, :length] = self.tokens[self.starts[row] : self.starts[row] + length]
         return batch

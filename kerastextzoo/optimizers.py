@@ -60,4 +60,4 @@ def create_optimizer(
         >>> create_optimizer("adam", 0.01).learning_rate.numpy().round(3)
         np.float32(0.01)
     """
-    return _OPTIMIZERS[name](learning_rate=learning_rate, global_clipnorm=clip_norm)
+    return _OPTIMIZERS[name](learning_rate, global_clipnorm=clip_norm, name=name)

@@ -5,8 +5,8 @@ to ids, `labels.json` the classes, `history.csv` the epochs, `split.json` the ro
 `evaluation.json` the figures by class; `curves.png` and `confusion.png` show them.
 """
 
-import json
 import platform
+import shutil
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.metadata import version
@@ -16,13 +16,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from kerastextzoo import plots
+from kerastextzoo import __version__, plots
 from kerastextzoo.batching import EncodedTexts
+from kerastextzoo.builders import get_spec
 from kerastextzoo.data import Dataset
 from kerastextzoo.evaluation import Evaluation, evaluate_probabilities
-from kerastextzoo.storage import FORMAT, read_json, staged, verify, write_atomically, write_json
+from kerastextzoo.progress import Track, silent
+from kerastextzoo.storage import (
+    FORMAT,
+    check_free,
+    read_json,
+    staged,
+    verify,
+    write_atomically,
+    write_json,
+)
 from kerastextzoo.text import TextEncoder
-from kerastextzoo.training import Fitted, TrainingConfig, predict_probabilities
+from kerastextzoo.training import (
+    Fitted,
+    TrainingConfig,
+    evaluate_part,
+    fit,
+    predict_probabilities,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -31,7 +47,13 @@ if TYPE_CHECKING:
     from kerastextzoo.spec import ModelConfig
 
 KIND = "run"
-_VERSIONED = ("kerastextzoo", "tensorflow", "keras", "keras-tuner", "gensim", "numpy")
+_VERSIONED = ("tensorflow", "keras", "keras-tuner", "gensim", "numpy")
+
+
+def versions() -> dict[str, str]:
+    """Return what a result may depend on: this package, those it computes with, Python."""
+    packages = {name: version(name) for name in _VERSIONED}
+    return {"kerastextzoo": __version__, **packages, "python": platform.python_version()}
 
 
 class Run:
@@ -94,6 +116,61 @@ class Run:
         )
 
 
+def train(
+    preparation: "Preparation",
+    model: str,
+    out: str | Path,
+    *,
+    settings: "ModelConfig | None" = None,
+    config: TrainingConfig | None = None,
+    seed: int = 0,
+    objective: str = "val_accuracy",
+    strategy: str = "none",
+    track: Track = silent,
+) -> Run:
+    """Train one model, evaluate it once on the test texts and write a run.
+
+    Args:
+        preparation: The data, made ready.
+        model: A name of `kerastextzoo.builders.list_models()`.
+        out: A folder that is not there yet.
+        settings: The model's settings; None: its defaults.
+        config: The training's settings; None: the defaults.
+        seed: Of weights, order and dropout.
+        objective: Which validation figure makes an epoch the best.
+        strategy: `none`, or `mirrored` for all devices of this machine.
+        track: Progress.
+
+    Raises:
+        InputError: A name or a setting is wrong, or `out` is taken.
+    """
+    settings = settings or get_spec(model).config()
+    config = config or TrainingConfig()
+    out = check_free(Path(out))
+    fitted = fit(
+        preparation,
+        model,
+        settings,
+        config,
+        seed=seed,
+        objective=objective,
+        strategy=strategy,
+        track=track,
+    )
+    test = evaluate_part(fitted.model, preparation, "test") if "test" in preparation.texts else None
+    write_run(
+        out,
+        preparation,
+        fitted,
+        settings=settings,
+        config=config,
+        seed=seed,
+        strategy=strategy,
+        test=test,
+    )
+    return Run(out)
+
+
 def write_run(
     out: Path,
     preparation: "Preparation",
@@ -143,8 +220,7 @@ def write_run(
             "best_epoch": fitted.best_epoch,
             "epochs": len(fitted.history),
             "seconds": round(fitted.seconds, 3),
-            "versions": {"python": platform.python_version()}
-            | {name: version(name) for name in _VERSIONED},
+            "versions": versions(),
             "machine": platform.machine(),
             "metrics": {},
         }
@@ -153,10 +229,8 @@ def write_run(
         _write_figures(stage, record, fitted.validation, test)
 
 
-def add_test(directory: Path, out: Path, test: Evaluation) -> None:
-    """Copy a run and add what it scores on the test texts."""
-    import shutil
-
+def copy_run(directory: Path, out: Path, test: Evaluation | None) -> None:
+    """Copy a run and add what it scores on the test texts, where there are any."""
     run = Run(directory)
     with staged(out, KIND) as stage:
         for path in directory.iterdir():

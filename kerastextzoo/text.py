@@ -107,7 +107,9 @@ class TextEncoder:
 
     def __call__(self, texts: tf.Tensor) -> tf.Tensor:
         """Turn strings `(batch,)` into ids `(batch, steps)`, padded with 0; runs in a graph."""
-        return self._ids(texts).to_tensor(0)
+        ids = self._ids(texts).to_tensor(0)
+        # A batch without texts still has a step: recurrent layers need one.
+        return tf.pad(ids, [[0, 0], [0, tf.cast(tf.shape(ids)[1] == 0, tf.int32)]])
 
     def _ids(self, texts: tf.Tensor) -> tf.RaggedTensor:
         tokens = _TOKENIZERS[self.tokenizer](texts)[:, : self.max_length]

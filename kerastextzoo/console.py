@@ -1,0 +1,102 @@
+"""What the command line shows: progress and notes on standard error, results on standard output."""
+
+import json
+import sys
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+_WIDTH_OF_A_FILE = 150
+
+
+class Screen:
+    """One command's output.
+
+    Args:
+        quiet: Show results, warnings and errors alone.
+        as_json: Standard output gets exactly one JSON object.
+    """
+
+    def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.quiet = quiet
+        self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        results = Console(highlight=False, soft_wrap=True)
+        width = None if results.is_terminal else _WIDTH_OF_A_FILE
+        self._results = Console(highlight=False, soft_wrap=True, width=width)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self._errors,
+            disable=quiet or not self._errors.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._notes: dict[str, str] = {}
+
+    def __enter__(self) -> "Screen":
+        warnings.showwarning = self._show_warning
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def _show_warning(self, message: Warning | str, category: type[Warning], *_: Any) -> None:
+        # Ours are for the user; those of the libraries below are for their developers.
+        if category.__module__.startswith("kerastextzoo"):
+            self._errors.print(f"warning: {message}", markup=False)
+
+    def note(self, text: str) -> None:
+        """Tell one thing on standard error."""
+        if not self.quiet:
+            self._errors.print(text, markup=False)
+
+    def track(self, what: str, done: int, total: int, note: str = "") -> None:
+        """Move a bar; where nobody watches a terminal, print each new note instead."""
+        if not self._errors.is_terminal and note and note != self._notes.get(what):
+            self._notes[what] = note
+            self.note(f"{what}: {note}")
+        if what not in self._tasks:
+            self._tasks[what] = self._bars.add_task(what, total=total, note=note)
+        task = self._tasks[what]
+        self._bars.update(task, completed=done, total=total, note=note)
+        if done >= total:
+            self._bars.remove_task(self._tasks.pop(what))
+            if self._errors.is_terminal and note:
+                self.note(f"{what}: {note}")
+
+    def result(self, content: dict[str, Any], *lines: object) -> None:
+        """Give the result: the JSON object, or lines and tables for people."""
+        self._bars.stop()
+        if self.as_json:
+            sys.stdout.write(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
+            return
+        for line in lines:
+            self._results.print(line, markup=False)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> Table:
+    """Lay rows out for people; numbers stand on the right."""
+    rows = [[_cell(value) for value in row] for row in rows]
+    made = Table(title=title or None, title_justify="left", header_style="bold")
+    for index, column in enumerate(columns):
+        numeric = all(row[index].replace(".", "").replace("-", "").isdigit() for row in rows)
+        made.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)

@@ -1,0 +1,47 @@
+"""What tests share: a small real corpus, made of the docstrings of Python's standard library."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import pytest
+from kerastextzoo.data import Dataset, Splits, load_dataset, make_splits
+from kerastextzoo.preparation import Preparation
+from kerastextzoo.text import TextConfig
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Dataset:
+    """The built-in corpus, whole."""
+    return load_dataset()
+
+
+@pytest.fixture(scope="session")
+def sentences(corpus: Dataset) -> Dataset:
+    """32 real sentences of four classes."""
+    classes = ("numpy", "python", "scikit-learn", "tensorflow")
+    rows = [
+        row
+        for name in classes
+        for row in [r for r, label in enumerate(corpus.labels) if label == name][:200:25]
+    ]
+    return corpus.subset(rows)
+
+
+@pytest.fixture(scope="session")
+def splits(corpus: Dataset) -> Splits:
+    """600 real texts of three classes, in order of their class, split."""
+    classes = ("numpy", "python", "tensorflow")
+    rows = [
+        row
+        for name in classes
+        for row in [r for r, label in enumerate(corpus.labels) if label == name][:200]
+    ]
+    return make_splits(corpus.subset(rows), seed=0)
+
+
+@pytest.fixture(scope="session")
+def preparation(splits: Splits) -> Preparation:
+    """The small splits, made ready."""
+    return Preparation(splits, TextConfig(min_count=1), seed=0)

@@ -1,0 +1,199 @@
+"""Laws that every model of the zoo keeps: one function `check_<behaviour>(spec)` each.
+
+`test_every_model.py` runs all of them over all models. A law that cannot hold for a model is
+declared on its `ModelSpec.exceptions` with the reason, never here.
+"""
+
+import itertools
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import keras_tuner
+import numpy as np
+from kerastextzoo.batching import EncodedTexts
+from kerastextzoo.builders import create_model
+from kerastextzoo.data import Dataset
+from kerastextzoo.optimizers import create_optimizer
+from kerastextzoo.spec import ModelConfig, ModelSpec, Task
+from kerastextzoo.text import TextConfig, TextEncoder, fit_encoder
+from kerastextzoo.training import TrainingConfig, predict_probabilities
+
+ROOT = Path(__file__).resolve().parent.parent
+TASK = Task(vocabulary_size=40, num_classes=3, embedding=12)
+SENTENCES = 32
+
+
+def _tokens(*lengths: int) -> EncodedTexts:
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(1, TASK.vocabulary_size, sum(lengths), dtype=np.int32)
+    return EncodedTexts(tokens, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+
+def _model(spec: ModelSpec) -> keras.Model:
+    keras.utils.set_random_seed(1)
+    return spec.build(spec.config(), TASK)
+
+
+def _answers(model: keras.Model, tokens: np.ndarray) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(model(tokens, training=False)))
+
+
+def check_names_agree(spec: ModelSpec) -> None:
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)*", spec.name)
+    assert (ROOT / "builders" / f"{spec.name}.py").is_file()
+    assert spec.config.__module__ == spec.build.__module__ == f"kerastextzoo.builders.{spec.name}"
+    assert _model(spec).name == spec.name
+    assert spec.summary
+    assert spec.reference.startswith("https://")
+    assert spec.reference in (ROOT / "builders" / f"{spec.name}.py").read_text("utf-8")
+
+
+def check_every_length_runs(spec: ModelSpec) -> None:
+    model = _model(spec)
+    for length in (1, 2, 3, 4, 50):
+        answers = _answers(model, _tokens(length, length).padded([0, 1]))
+        assert answers.shape == (2, TASK.num_classes)
+        np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
+
+
+def check_settings_survive_json(spec: ModelSpec) -> None:
+    settings = spec.config(dropout=0.25, dense_units=7)
+    assert spec.config.parse(json.loads(settings.model_dump_json())) == settings
+
+
+def check_settings_are_explained(spec: ModelSpec) -> None:
+    for kind in (spec.config, TrainingConfig, TextConfig):
+        for name, field in kind.model_fields.items():
+            assert field.description, f"{kind.__name__}.{name} has no docstring under it"
+    of_training = {*TrainingConfig.model_fields, *TextConfig.model_fields}
+    assert not of_training & set(spec.config.model_fields), "one name, two settings"
+
+
+def check_space_defaults_are_the_defaults(spec: ModelSpec) -> None:
+    assert spec.search_space(keras_tuner.HyperParameters()) == spec.config()
+
+
+def check_space_names_are_settings(spec: ModelSpec) -> None:
+    space = keras_tuner.HyperParameters()
+    spec.search_space(space)
+    drawn = [parameter.name for parameter in space.space]
+    assert drawn, "nothing to search"
+    assert set(drawn) <= set(spec.config.model_fields)
+
+
+def check_corners_of_the_space_build(spec: ModelSpec) -> None:
+    space = keras_tuner.HyperParameters()
+    spec.search_space(space)
+    ends = [
+        (parameter.name, (parameter.values[0], parameter.values[-1])) for parameter in space.space
+    ]
+    lowest, highest = ({name: pair[end] for name, pair in ends} for end in (0, 1))
+    crossed = {name: pair[i % 2] for i, (name, pair) in enumerate(ends)}
+    for values in (lowest, highest, crossed):
+        space.values = values
+        settings = spec.search_space(space)
+        assert isinstance(settings, ModelConfig)
+        assert _answers(spec.build(settings, TASK), _tokens(3).padded([0])).shape == (1, 3)
+
+
+def check_more_padding_same_answer(spec: ModelSpec) -> None:
+    model, texts = _model(spec), _tokens(1, 2, 5, 6)
+    batch = texts.padded(range(4))
+    # Biases away from zero, so that what a padded step computes would show.
+    model.set_weights([w + 0.1 for w in model.get_weights()])
+    answers = _answers(model, batch)
+    alone = np.concatenate([_answers(model, texts.padded([row])) for row in range(4)])
+    padded = _answers(model, np.pad(batch, ((0, 0), (0, 19 * batch.shape[1]))))
+    np.testing.assert_allclose(alone, answers, atol=1e-5)
+    np.testing.assert_allclose(padded, answers, atol=1e-5)
+    assert np.abs(answers[:, None] - answers[None]).max() > 1e-3, "every text got one answer"
+
+
+def check_padding_alone_is_finite(spec: ModelSpec) -> None:
+    assert np.isfinite(_answers(_model(spec), np.zeros((2, 4), np.int32))).all()
+
+
+def check_gradient_reaches_every_weight(spec: ModelSpec) -> None:
+    model = _model(spec)
+    before = model.get_weights()
+    model.compile(create_optimizer("sgd", 1.0), "sparse_categorical_crossentropy")
+    texts = _tokens(6, 5, 6)
+    model.fit(texts.padded(range(3)), np.array([0, 1, 2]), epochs=3, verbose=0)
+    for weight, old in zip(model.weights, before, strict=True):
+        changed = not np.array_equal(keras.ops.convert_to_numpy(weight), old)
+        assert changed == weight.trainable or "moving" in weight.path, weight.path
+
+
+def check_embedding_is_shared_and_kept(spec: ModelSpec) -> None:
+    matrix = np.random.default_rng(0).normal(size=(40, 6)).astype("float32")
+    frozen = create_model(
+        spec.name, vocabulary_size=40, num_classes=3, embedding=matrix, embedding_trainable=False
+    )
+    tables = [w for w in frozen.weights if tuple(w.shape) == matrix.shape]
+    assert len(tables) == 1, "one embedding, however many branches"
+    assert not tables[0].trainable
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(tables[0]), matrix)
+    assert str(matrix[3, 3]) not in json.dumps(frozen.get_config(), default=str)
+
+
+def overfit(spec: ModelSpec, corpus: Dataset) -> tuple[keras.Model, TextEncoder, float]:
+    """Train on 32 real sentences until they are known by heart."""
+    keras.utils.set_random_seed(0)
+    names = sorted(set(corpus.labels))
+    encoder = fit_encoder(corpus.texts, TextConfig(min_count=1))
+    texts = encoder.encode(corpus.texts)
+    labels = np.array([names.index(label) for label in corpus.labels])
+    model = create_model(
+        spec.name,
+        vocabulary_size=len(encoder.vocabulary),
+        num_classes=len(names),
+        embedding=32,
+        dropout=0.0,
+        embedding_dropout=0.0,
+    )
+    model.compile(create_optimizer("adam", 5e-3), "sparse_categorical_crossentropy")
+    model.fit(texts.padded(range(len(texts))), labels, batch_size=8, epochs=40, verbose=0)
+    return model, encoder, float(np.mean(predict_probabilities(model, texts).argmax(1) == labels))
+
+
+def check_overfits_saves_and_answers_the_same(
+    spec: ModelSpec, corpus: Dataset, folder: Path
+) -> None:
+    model, encoder, accuracy = overfit(spec, corpus)
+    assert accuracy >= 0.99
+    answers = predict_probabilities(model, encoder.encode(corpus.texts))
+    model.save(folder / "model.keras")
+    (folder / "vocabulary.json").write_text(encoder.to_json(), "utf-8")
+    (folder / "texts.json").write_text(json.dumps(corpus.texts), "utf-8")
+    program = """
+import json, sys
+from pathlib import Path
+import keras, numpy
+import kerastextzoo.layers
+from kerastextzoo.text import TextEncoder
+from kerastextzoo.training import predict_probabilities
+folder = Path(sys.argv[1])
+model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
+encoder = TextEncoder.from_json((folder / "vocabulary.json").read_text("utf-8"))
+texts = json.loads((folder / "texts.json").read_text("utf-8"))
+numpy.save(folder / "answers.npy", predict_probabilities(model, encoder.encode(texts)))
+"""
+    subprocess.run([sys.executable, "-c", program, folder], check=True, cwd=ROOT)
+    np.testing.assert_array_equal(np.load(folder / "answers.npy"), answers)
+
+
+LAWS = {
+    name.removeprefix("check_"): law
+    for name, law in list(globals().items())
+    if name.startswith("check_")
+}
+NEEDS_CORPUS = {"overfits_saves_and_answers_the_same"}
+
+
+def small_grid(*axes: list[object]) -> list[tuple[object, ...]]:
+    """Return every combination."""
+    return list(itertools.product(*axes))

@@ -1,0 +1,70 @@
+"""Batches: every text once, alike in length, in an order that a seed decides."""
+
+import numpy as np
+import pytest
+from kerastextzoo.batching import EncodedTexts, TrainingBatches, plan_batches
+
+LENGTHS = np.random.default_rng(0).integers(1, 60, 1000)
+TEXTS = EncodedTexts(
+    np.arange(1, LENGTHS.sum() + 1, dtype=np.int32), np.concatenate([[0], np.cumsum(LENGTHS)])
+)
+LABELS = np.arange(1000, dtype=np.int32)
+
+
+@pytest.mark.parametrize("rng", [None, np.random.default_rng(1)], ids=["sorted", "shuffled"])
+def test_every_row_is_in_one_batch(rng: np.random.Generator | None) -> None:
+    batches = plan_batches(LENGTHS, 64, rng)
+    assert sorted(np.concatenate(batches)) == list(range(1000))
+    assert max(map(len, batches)) == 64
+    assert len(batches) == 16
+
+
+def test_batches_hold_little_padding() -> None:
+    batches = plan_batches(LENGTHS, 16, np.random.default_rng(0))
+    places = sum(len(rows) * LENGTHS[rows].max() for rows in batches)
+    assert LENGTHS.sum() / places > 0.9
+
+
+def test_no_texts_no_batches() -> None:
+    assert plan_batches(LENGTHS[:0], 16) == []
+
+
+def _epoch(seed: int, epoch: int) -> list[int]:
+    batches = TrainingBatches(TEXTS, LABELS, batch_size=64, seed=seed)
+    batches.epoch = epoch
+    return [int(label) for _, labels in batches for label in labels]
+
+
+def test_order_follows_from_seed_and_epoch_alone() -> None:
+    assert _epoch(0, 3) == _epoch(0, 3)
+    assert _epoch(0, 3) != _epoch(0, 4)
+    assert _epoch(0, 3) != _epoch(1, 3)
+
+
+def test_class_ordered_files_are_shuffled() -> None:
+    firsts = np.array(_epoch(0, 0)[:64])
+    assert np.std(firsts) > 200
+
+
+def test_replicas_get_equal_shares() -> None:
+    batches = TrainingBatches(TEXTS, LABELS, batch_size=33, seed=0, multiple_of=2)
+    assert {len(labels) % 2 for _, labels in batches} == {0}
+    assert len(list(batches)) == len(batches)
+
+
+def test_texts_come_back_padded_on_the_right() -> None:
+    batch = TEXTS.padded([5, 6])
+    assert batch.shape == (2, LENGTHS[5:7].max())
+    for row, text in zip(batch, (5, 6), strict=True):
+        start, end = TEXTS.starts[text], TEXTS.starts[text + 1]
+        np.testing.assert_array_equal(row[: end - start], TEXTS.tokens[start:end])
+        assert not row[end - start :].any()
+
+
+def test_tensorflow_reads_the_epoch_that_is_set() -> None:
+    batches = TrainingBatches(TEXTS, LABELS, batch_size=64, seed=0)
+    dataset = batches.as_dataset()
+    for epoch in (0, 1, 0):
+        batches.epoch = epoch
+        seen = [int(label) for _, labels in dataset for label in labels.numpy()]
+        assert seen == _epoch(0, epoch)

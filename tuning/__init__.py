@@ -1,0 +1,11 @@
+"""Search over architecture and training settings; KerasTuner proposes, our records remember.
+
+`tune` runs a search and turns its best trial into a run. To add a search algorithm, add its oracle
+to `ORACLES` in `kerastextzoo.tuning.oracles`.
+"""
+
+from kerastextzoo.tuning.oracles import ORACLES
+from kerastextzoo.tuning.search import SearchResult, tune
+from kerastextzoo.tuning.trials import Trial
+
+__all__ = ["ORACLES", "SearchResult", "Trial", "tune"]

@@ -1,0 +1,103 @@
+"""KerasTuner's oracles, asked and told one trial at a time.
+
+An oracle is a function of its seed and of the scores it was told, so it is never saved: telling it
+the recorded trials again brings it to where it was.
+"""
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras_tuner
+
+from kerastextzoo.errors import InputError, nearest, quoted
+from kerastextzoo.evaluation import OBJECTIVES
+from kerastextzoo.seeds import derive_seed
+
+
+class _DefaultsFirst:
+    """Mixed into an oracle: its first proposal is the zoo's defaults, so no search ends below."""
+
+    trials: dict[str, Any]
+    hyperparameters: keras_tuner.HyperParameters
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Propose values."""
+        if not self.trials:
+            return {"status": "RUNNING", "values": dict(self.hyperparameters.values)}
+        proposal: dict[str, Any] = super().populate_space(trial_id)  # type: ignore[misc]
+        return proposal
+
+
+class _RandomSearch(_DefaultsFirst, keras_tuner.oracles.RandomSearchOracle): ...
+
+
+ORACLES: dict[str, Any] = {"random": _RandomSearch}
+
+
+class Oracle:
+    """Proposes the values of each trial.
+
+    Args:
+        tuner: A name in `ORACLES`.
+        space: What to search.
+        objective: A name in `OBJECTIVES`.
+        max_trials: Proposals in all.
+        seed: The user's seed; any whole number.
+
+    Raises:
+        InputError: There is no such tuner.
+    """
+
+    def __init__(
+        self,
+        tuner: str,
+        space: keras_tuner.HyperParameters,
+        objective: str,
+        max_trials: int,
+        seed: int,
+    ) -> None:
+        if tuner not in ORACLES:
+            raise InputError(f"no tuner {quoted(tuner)}; {nearest(tuner, ORACLES)}")
+        self.objective = objective
+        # KerasTuner guesses the direction of most metrics wrongly, takes seed 0 for no seed, and
+        # stops for good after failures in a row: none of this is left to it.
+        self._oracle = ORACLES[tuner](
+            objective=keras_tuner.Objective(objective, OBJECTIVES[objective]),
+            max_trials=max_trials,
+            seed=derive_seed(seed, "search"),
+            hyperparameters=space,
+            allow_new_entries=False,
+            tune_new_entries=False,
+            max_retries_per_trial=0,
+            max_consecutive_failed_trials=max_trials + 1,
+        )
+        self._oracle.verbose = 0
+        # It writes its state after each call; nobody reads it.
+        self._scratch = tempfile.TemporaryDirectory(prefix="kerastextzoo-")
+        self._oracle._set_project_dir(self._scratch.name, "search")
+        self._trial: Any = None
+
+    def ask(self) -> keras_tuner.HyperParameters | None:
+        """Return the next proposal; None when there is no other."""
+        with _quiet():
+            self._trial = self._oracle.create_trial("tuner")
+        return self._trial.hyperparameters if self._trial.status == "RUNNING" else None
+
+    def tell(self, score: float | None) -> None:
+        """Report the last proposal's score; None: it failed."""
+        with _quiet():
+            if score is not None:
+                self._oracle.update_trial(self._trial.trial_id, {self.objective: score})
+            self._trial.status = "FAILED" if score is None else "COMPLETED"
+            self._oracle.end_trial(self._trial)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # KerasTuner calls functions that Python has deprecated.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
