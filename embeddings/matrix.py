@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 import numpy
 from gensim.models import KeyedVectors
 
-from kerastextzoo.embeddings._checks import derived_seed
 from kerastextzoo.errors import InputError, quoted
+from kerastextzoo.seeds import derive_seed
 
 _FIRST_WORD = 2  # row 0 is padding, row 1 the unknown word
 _MISSING_SHOWN = 20
@@ -126,7 +126,7 @@ def embedding_matrix(
 
 
 def _random_rows(number: int, found: numpy.ndarray, seed: int) -> numpy.ndarray:
-    random = numpy.random.default_rng(derived_seed(seed, "rows without a vector"))
+    random = numpy.random.default_rng(derive_seed(seed, "rows without a vector"))
     shape = (number, found.shape[1])
     deviation = found.std(dtype=numpy.float64) if found.size else 0.0
     if deviation > 0:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from gensim.models import KeyedVectors, Word2Vec
 from gensim.models.callbacks import CallbackAny2Vec
 
-from kerastextzoo.embeddings._checks import at_least, derived_seed
+from kerastextzoo.embeddings._checks import at_least
 from kerastextzoo.errors import InputError, quoted
+from kerastextzoo.seeds import derive_seed
 
 # gensim drops the words of a sentence beyond this number without a word.
 _LONGEST_SENTENCE = 10_000
@@ -76,7 +77,7 @@ def train_word2vec(
         min_count=min_count,
         epochs=epochs,
         sg=int(skip_gram),
-        seed=derived_seed(seed, "word2vec"),
+        seed=derive_seed(seed, "word2vec"),
         workers=workers,
         callbacks=[_Progress(progress, epochs)] if progress else [],
     )
@@ -127,6 +128,6 @@ class _Progress(CallbackAny2Vec):  # type: ignore[misc]
         self._epochs = epochs
         self._done = 0
 
-    def on_epoch_end(self, model: Word2Vec) -> None:  # noqa: ARG002
+    def on_epoch_end(self, model: Word2Vec) -> None:
         self._done += 1
         self._report(self._done, self._epochs)

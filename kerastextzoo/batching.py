@@ -79,7 +79,7 @@ def plan_batches(
         near = near[np.argsort(lengths[near], kind="stable")]
         batches += [near[at : at + batch_size] for at in range(0, len(near), batch_size)]
     if rng is not None:
-        rng.shuffle(batches)  # type: ignore[arg-type]
+        rng.shuffle(batches)
     return batches
 
 
@@ -129,7 +129,5 @@ class TrainingBatches:
 
         ids = tf.TensorSpec((None, None), tf.int32)
         labels = tf.TensorSpec((None,), tf.int32)
-        batches = tf.data.Dataset.from_generator(
-            lambda: iter(self), output_signature=(ids, labels)
-        )
+        batches = tf.data.Dataset.from_generator(lambda: iter(self), output_signature=(ids, labels))
         return batches.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)

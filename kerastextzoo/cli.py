@@ -5,21 +5,24 @@ To add a command, write a function under `@_command` with the shared option type
 """
 
 import os
+import shutil
 import signal
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
-from kerastextzoo.errors import InputError, KerasTextZooError, nearest, quoted
+from kerastextzoo.errors import InputError, KerasTextZooError, quoted
 
 if TYPE_CHECKING:
     from kerastextzoo.console import Screen
+    from kerastextzoo.data import Splits
     from kerastextzoo.preparation import Preparation
-    from kerastextzoo.run import Run
+    from kerastextzoo.text import TextConfig
 
 _DONE, _FAULT, _BAD_INPUT, _INTERRUPTED = 0, 1, 2, 130
 
@@ -69,17 +72,15 @@ def models(
 ) -> None:
     """List the models of the zoo, or the settings of one."""
     _load_tensorflow()
-    from kerastextzoo.builders import MODELS, create_model, get_spec
+    from kerastextzoo import settings
+    from kerastextzoo.builders import MODELS, create_model
     from kerastextzoo.console import Screen, table
 
     screen = Screen(as_json=json)
     if name:
-        rows = _settings_table(get_spec(name).config)
-        columns = ("setting", "default", "what it is")
-        screen.result(
-            {"model": name, "settings": [dict(zip(columns, row, strict=True)) for row in rows]},
-            table(columns, rows),
-        )
+        explained = settings.explain(name)
+        rows = [tuple(setting.values()) for setting in explained]
+        screen.result({"model": name, "settings": explained}, table(tuple(explained[0]), rows))
         return
     listed = [
         {
@@ -128,28 +129,36 @@ def train(
     from kerastextzoo.console import Screen
 
     with Screen(quiet=quiet, as_json=json) as screen:
-        columns = (text_column, label_column, encoding)
-        given = _assign(settings, epochs=epochs, batch_size=batch_size)
-        _load_tensorflow()
-        by_kind = _sort_settings(model, given, tokenizer, max_length)
-        out = _new_folder(out, model)
-        preparation = _prepare(
-            screen, (data, valid, test), columns, by_kind["text"], seed, embeddings
+        given = _assign(
+            settings,
+            epochs=epochs,
+            batch_size=batch_size,
+            max_length=max_length,
+            tokenizer=tokenizer,
         )
+        _load_tensorflow()
         from kerastextzoo.run import train
+        from kerastextzoo.settings import share_out
+        from kerastextzoo.summary import describe_run, run_as_dict
 
+        chosen = share_out(model, given)
+        out = _new_folder(out, model)
+        splits = _read_splits(
+            screen, (data, valid, test), (text_column, label_column, encoding), seed
+        )
+        preparation = _prepare(screen, splits, chosen.text, seed, embeddings)
         run = train(
             preparation,
             model,
             out,
-            settings=by_kind["model"],
-            config=by_kind["training"],
+            settings=chosen.model,
+            config=chosen.training,
             seed=seed,
             objective=objective,
             strategy=strategy,
             track=screen.track,
         )
-        screen.result(_summary(run), *_report(run, None))
+        screen.result(run_as_dict(run), *describe_run(run))
 
 
 @_command
@@ -184,25 +193,35 @@ def tune(
     if (resume or overwrite) and out is None:
         raise InputError("--resume and --overwrite need the folder of the search: give --out")
     with Screen(quiet=quiet, as_json=json) as screen:
-        columns = (text_column, label_column, encoding)
-        given = _assign(settings, epochs=epochs, batch_size=batch_size)
-        _load_tensorflow()
-        by_kind = _sort_settings(model, given, tokenizer, max_length)
-        out = out if resume or overwrite else _new_folder(out, f"tune-{model}")
-        preparation = _prepare(
-            screen, (data, valid, test), columns, by_kind["text"], seed, embeddings
+        given = _assign(
+            settings,
+            epochs=epochs,
+            batch_size=batch_size,
+            max_length=max_length,
+            tokenizer=tokenizer,
         )
-        _on_interrupt(f"the search is saved; go on with the same command and --resume --out {out}")
+        _load_tensorflow()
         from kerastextzoo import tuning
         from kerastextzoo.baselines import linear_baseline
+        from kerastextzoo.settings import share_out
+        from kerastextzoo.summary import describe_run, leaderboard, run_as_dict
 
+        chosen = share_out(model, given)
+        folder = out if out and (resume or overwrite) else _new_folder(out, f"tune-{model}")
+        splits = _read_splits(
+            screen, (data, valid, test), (text_column, label_column, encoding), seed
+        )
+        preparation = _prepare(screen, splits, chosen.text, seed, embeddings)
+        _on_interrupt(
+            f"what is done is saved; the same command with --resume --out {folder} goes on"
+        )
         result = tuning.tune(
             preparation,
             model,
-            out,
+            folder,
             tuner=tuner,
             max_trials=max_trials,
-            fixed=by_kind["fixed"],
+            fixed=chosen.fixed,
             seed=seed,
             objective=objective,
             strategy=strategy,
@@ -210,23 +229,25 @@ def tune(
             overwrite=overwrite,
             track=screen.track,
         )
-        screen.note(f"exporting to {out / 'saved_model'}")
-        exported = _export_again(result.run, out / "saved_model")
-        baseline = linear_baseline(preparation.splits)
-        summary = {
-            **_summary(result.run),
+        baseline = linear_baseline(splits)
+        screen.note(f"writing, loading and comparing the SavedModel {folder / 'saved_model'}")
+        exported = _export_again(folder)
+        content = {
+            **run_as_dict(result.run),
             "trials": [trial.as_dict() for trial in result.trials],
             "best": result.best.as_dict(),
             "baseline": baseline,
             "saved_model": str(exported),
         }
+        defaults = chosen.model.model_dump(mode="json") | chosen.training.model_dump(mode="json")
         screen.result(
-            summary,
-            _leaderboard(result),
-            *_report(result.run, baseline),
+            content,
+            leaderboard(result, defaults),
+            *describe_run(result.run, baseline),
             f"SavedModel  {exported}",
-            f"pictures    {out / 'search.png'}, {out / 'curves.png'}, {out / 'confusion.png'}",
-            f"classify    kerastextzoo predict {out} 'Return the mean of an array.'",
+            f"pictures    {folder / 'search.png'}, {folder / 'curves.png'}, "
+            f"{folder / 'confusion.png'}",
+            f"classify    kerastextzoo predict {folder} 'Return the mean of an array.'",
         )
 
 
@@ -349,10 +370,12 @@ def _standard_input() -> list[str]:
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise InputError(f"standard input: {error}; give UTF-8, or --data with --encoding") from None
+        raise InputError(
+            f"standard input: {error}; give UTF-8, or --data with --encoding"
+        ) from None
 
 
-def _assign(assignments: list[str] | None, **options: int | None) -> dict[str, object]:
+def _assign(assignments: list[str] | None, **options: object) -> dict[str, object]:
     """Put `--set KEY=VALUE` and the options that stand for settings together."""
     given: dict[str, object] = {k: v for k, v in options.items() if v is not None}
     for assignment in assignments or []:
@@ -363,64 +386,45 @@ def _assign(assignments: list[str] | None, **options: int | None) -> dict[str, o
     return given
 
 
-def _sort_settings(
-    model: str, given: dict[str, object], tokenizer: str, max_length: int | None
-) -> dict[str, Any]:
-    """Share settings out to the model, the training and the text; check them all."""
-    from kerastextzoo.builders import get_spec
-    from kerastextzoo.text import TextConfig
-    from kerastextzoo.training import TrainingConfig
-
-    kinds: dict[str, Any] = {
-        "model": get_spec(model).config,
-        "training": TrainingConfig,
-        "text": TextConfig,
-    }
-    known = [name for config in kinds.values() for name in config.model_fields]
-    for name in given:
-        if name not in known:
-            raise InputError(f"no setting {quoted(name)}; {nearest(name, known)}")
-    text: dict[str, object] = {"tokenizer": tokenizer}
-    if max_length is not None:
-        text["max_length"] = max_length
-    given = {**text, **given}
-    sorted_out = {
-        kind: config.parse({k: v for k, v in given.items() if k in config.model_fields})
-        for kind, config in kinds.items()
-    }
-    fixed = {k: v for k, v in given.items() if k not in TextConfig.model_fields}
-    return {**sorted_out, "fixed": fixed}
-
-
-def _prepare(
+def _read_splits(
     screen: "Screen",
     sources: tuple[str | None, str | None, str | None],
     columns: tuple[str, str, str | None],
-    text: Any,
     seed: int,
-    embeddings: Path | None,
+) -> "Splits":
+    """Read training, validation and test texts; cut the parts that were not given."""
+    from kerastextzoo.data import Dataset, load_dataset, make_splits
+
+    def read(source: str | None) -> Dataset:
+        return load_dataset(
+            source,
+            text_column=columns[0],
+            label_column=columns[1],
+            encoding=columns[2],
+            progress=partial(screen.track, "collecting docstrings"),
+        )
+
+    data, valid, test = sources
+    splits = make_splits(
+        read(data), read(valid) if valid else None, read(test) if test else None, seed=seed
+    )
+    screen.note(f"data        {splits.train.name}: {len(splits.label_names)} classes")
+    screen.note(f"split       {splits.how}")
+    return splits
+
+
+def _prepare(
+    screen: "Screen", splits: "Splits", text: "TextConfig", seed: int, embeddings: Path | None
 ) -> "Preparation":
-    """Read the data and make it ready, saying what was found and chosen."""
-    from kerastextzoo.data import load_dataset, make_splits
+    """Make the splits ready, saying what was found and chosen."""
     from kerastextzoo.preparation import Preparation
 
-    keywords = dict(zip(("text_column", "label_column", "encoding"), columns, strict=True))
-    data, valid, test = (
-        load_dataset(source, **keywords) if source or index == 0 else None
-        for index, source in enumerate(sources)
-    )
-    splits = make_splits(data, valid, test, seed=seed)
-    preparation = Preparation(
-        splits, text, seed=seed, vectors=embeddings, track=screen.track
-    )
+    preparation = Preparation(splits, text, seed=seed, vectors=embeddings, track=screen.track)
     said = preparation.describe()
     parts = ", ".join(f"{count:,} {name}" for name, count in said["texts"].items())
-    screen.note(f"data        {said['name']}: {len(said['classes'])} classes; {parts}")
-    screen.note(f"split       {said['split']}")
     chosen = "chosen by looking at the text" if text.tokenizer == "auto" else "as told"
-    screen.note(
-        f"tokens      {said['tokenizer']} ({chosen}); {said['vocabulary']:,} are known"
-    )
+    screen.note(f"texts       {parts}")
+    screen.note(f"tokens      {said['tokenizer']} ({chosen}); {said['vocabulary']:,} are known")
     return preparation
 
 
@@ -435,74 +439,15 @@ def _new_folder(out: Path | None, name: str) -> Path:
     return check_free(Path("runs", f"{name}-{number}"))
 
 
-def _export_again(run: "Run", to: Path) -> Path:
-    import shutil
+def _export_again(run: Path) -> Path:
+    from kerastextzoo.export import KIND, export
+    from kerastextzoo.storage import verify
 
-    from kerastextzoo import export
-
+    to = run / "saved_model"
     if to.exists():
-        export.verify(to, export.KIND)
+        verify(to, KIND)
         shutil.rmtree(to)
-    return export.export(run.directory, to)
-
-
-def _summary(run: "Run") -> dict[str, Any]:
-    record = run.record
-    return {
-        "run": str(run.directory),
-        "model": record["model"],
-        "seed": record["seed"],
-        "metrics": record["metrics"],
-        "seconds": record["seconds"],
-    }
-
-
-def _report(run: "Run", baseline: dict[str, Any] | None) -> list[str]:
-    metrics, record = run.metrics, run.record
-    lines = [
-        f"{record['model']}: validation accuracy {metrics['val_accuracy']:.4f} "
-        f"(epoch {record['best_epoch']} of {record['epochs']}, {record['parameters']:,} parameters)"
-    ]
-    if "test_accuracy" in metrics:
-        lines.append(
-            f"test        accuracy {metrics['test_accuracy']:.4f}, "
-            f"macro-F1 {metrics['test_macro_f1']:.4f}"
-        )
-    if baseline and baseline["test_accuracy"] is not None:
-        lines.append(
-            f"linear      accuracy {baseline['test_accuracy']:.4f}, "
-            f"macro-F1 {baseline['test_macro_f1']:.4f} ({baseline['model']}, "
-            f"{baseline['seconds']:.0f} s)"
-        )
-        lead = metrics["test_accuracy"] - baseline["test_accuracy"]
-        lines.append(
-            f"            the network is {lead:+.2%} ahead of the linear model"
-            if lead > 0
-            else "            the network is not better than the linear model"
-        )
-    return [*lines, f"run         {run.directory}"]
-
-
-def _leaderboard(result: Any) -> Any:
-    from kerastextzoo.console import table
-
-    board = result.leaderboard()
-    rows = [
-        [None if value != value else value for value in row]  # noqa: PLR0124 - NaN
-        for row in board.astype(object).itertuples(index=False)
-    ]
-    return table(list(board.columns), rows, title="leaderboard")
-
-
-def _settings_table(config: Any) -> list[tuple[str, object, str]]:
-    from kerastextzoo.text import TextConfig
-    from kerastextzoo.training import TrainingConfig
-
-    return [
-        (name, str(field.default), (field.description or "").replace("\n", " "))
-        for kind in (config, TrainingConfig, TextConfig)
-        for name, field in kind.model_fields.items()
-    ]
+    return export(run, to)
 
 
 _interrupt_hint = ""
@@ -541,7 +486,7 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_FAULT)
-    except Exception as error:  # noqa: BLE001 - a traceback is for developers
+    except Exception as error:
         if os.environ.get("KERASTEXTZOO_DEBUG"):
             traceback.print_exc()
         _stop(

@@ -41,7 +41,7 @@ class Screen:
         self._notes: dict[str, str] = {}
 
     def __enter__(self) -> "Screen":
-        warnings.showwarning = self._show_warning
+        warnings.showwarning = self._show_warning  # type: ignore[assignment]
         self._bars.start()
         return self
 
@@ -84,12 +84,14 @@ class Screen:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> Table:
     """Lay rows out for people; numbers stand on the right."""
-    rows = [[_cell(value) for value in row] for row in rows]
+    cells = [[_cell(value) for value in row] for row in rows]
     made = Table(title=title or None, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
-        numeric = all(row[index].replace(".", "").replace("-", "").isdigit() for row in rows)
+        numeric = all(
+            row[index].replace(".", "").replace("-", "").replace(",", "").isdigit() for row in cells
+        )
         made.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
+    for row in cells:
         made.add_row(*row)
     return made
 

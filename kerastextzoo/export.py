@@ -74,7 +74,7 @@ def _write(run_folder: Path, folder: Path) -> None:
     module.lookup, module.model = run.encoder.lookup, run.model
     labels = tf.constant(run.label_names)
 
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="texts")])
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="texts")])  # type: ignore[untyped-decorator]
     def serve(texts: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = run.model(run.encoder(texts), training=False)
         return {
@@ -82,7 +82,7 @@ def _write(run_folder: Path, folder: Path) -> None:
             "label": tf.gather(labels, tf.argmax(probabilities, axis=-1)),
         }
 
-    @tf.function(input_signature=[])
+    @tf.function(input_signature=[])  # type: ignore[untyped-decorator]
     def list_labels() -> dict[str, tf.Tensor]:
         return {"labels": labels}
 

@@ -112,7 +112,7 @@ class MaskedGlobalMaxPooling1D(keras.layers.Layer):
         largest = ops.max(_hide(inputs, mask, -float("inf")), axis=1)
         return ops.where(ops.any(mask, axis=1, keepdims=True), largest, ops.zeros_like(largest))
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> None:  # noqa: ARG002
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """No step is left to mask."""
         return
 
@@ -157,9 +157,7 @@ class _ResLSTMCell(keras.layers.LSTMCell):
         if training and self.recurrent_dropout:
             keep = self.get_recurrent_dropout_mask(hidden)
             features = inputs.shape[-1] - self.units
-            inputs = ops.concatenate(
-                [inputs[:, :features], inputs[:, features:] * keep], axis=-1
-            )
+            inputs = ops.concatenate([inputs[:, :features], inputs[:, features:] * keep], axis=-1)
             hidden = hidden * keep
         gates = ops.matmul(inputs, self.kernel) + ops.matmul(hidden, self.recurrent_kernel)
         into, forget, candidate, out = ops.split(ops.add(gates, self.bias), 4, axis=-1)
@@ -278,12 +276,12 @@ class ResLSTM(keras.layers.Layer):
             return ops.flip(residual, axis=1), ops.flip(before, axis=1)
         return residual, before
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:  # noqa: ARG002
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The mask goes through with the steps."""
         outputs = mask if self.return_sequences else None
         return [outputs, None, None] if self.return_state else outputs
 
-    def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:  # noqa: ARG002
+    def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
         """Features become units; without `return_sequences` the steps go."""
         batch, steps, _ = sequences_shape
         last = (batch, self.units)

@@ -74,7 +74,9 @@ def draw_search(
     scores = [trial["score"] for trial in scored]
     best = (max if OBJECTIVES[objective] == "max" else min)(scores, default=None)
     for panel, name in zip(axes, panels, strict=False):
-        values = [int(trial["id"]) if name == "trial" else trial["values"][name] for trial in scored]
+        values = [
+            int(trial["id"]) if name == "trial" else trial["values"][name] for trial in scored
+        ]
         if any(isinstance(value, str | bool) for value in values):
             values = [str(value) for value in values]
         colors = ["tab:orange" if score == best else "tab:blue" for score in scores]

@@ -104,7 +104,7 @@ class Run:
         return [self.label_names[best] for best in self.predict_proba(texts).argmax(axis=1)]
 
     def evaluate(self, data: Dataset) -> Evaluation:
-        """Compare the answers with true labels; a label that training did not see counts as wrong."""
+        """Compare the answers with true labels; one that training did not see counts as wrong."""
         known = {name: index for index, name in enumerate(self.label_names)}
         unseen = sorted(set(data.labels) - set(known))
         names = [*self.label_names, *unseen]

@@ -134,10 +134,10 @@ class SearchSpace(Protocol):
     `Int` and `Float` include both bounds; `Choice` lists every value.
     """
 
-    def Int(self, name: str, min_value: int, max_value: int, **options: Any) -> int: ...  # noqa: D102,N802
-    def Float(self, name: str, min_value: float, max_value: float, **options: Any) -> float: ...  # noqa: D102,N802
-    def Choice(self, name: str, values: Sequence[Any], **options: Any) -> Any: ...  # noqa: D102,N802
-    def Boolean(self, name: str, **options: Any) -> bool: ...  # noqa: D102,N802
+    def Int(self, name: str, min_value: int, max_value: int, **options: Any) -> int: ...  # noqa: D102
+    def Float(self, name: str, min_value: float, max_value: float, **options: Any) -> float: ...  # noqa: D102
+    def Choice(self, name: str, values: Sequence[Any], **options: Any) -> Any: ...  # noqa: D102
+    def Boolean(self, name: str, **options: Any) -> bool: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ token is read as one unknown token. To add a tokenizer, add a function to `_TOKE
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 import keras
@@ -164,7 +165,7 @@ def tokenize(texts: Sequence[str], tokenizer: str) -> list[list[str]]:
         rows = split(tf.constant(list(texts[at : at + _TEXTS_AT_ONCE]), tf.string))
         flat = [token.decode() for token in rows.flat_values.numpy()]
         ends = rows.row_splits.numpy()
-        tokens += [flat[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        tokens += [flat[start:end] for start, end in pairwise(ends)]
     return tokens
 
 

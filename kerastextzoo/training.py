@@ -55,9 +55,7 @@ def search_space(space: SearchSpace) -> TrainingConfig:
     """
     return TrainingConfig.parse(
         {
-            "learning_rate": space.Float(
-                "learning_rate", 3e-4, 1e-2, sampling="log", default=1e-3
-            ),
+            "learning_rate": space.Float("learning_rate", 3e-4, 1e-2, sampling="log", default=1e-3),
             "batch_size": space.Choice("batch_size", [32, 64, 128], default=64),
             "embedding": space.Choice(
                 "embedding", ["frozen", "fine_tuned", "random"], default="fine_tuned"

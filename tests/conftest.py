@@ -6,6 +6,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import pytest
+
 from kerastextzoo.data import Dataset, Splits, load_dataset, make_splits
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.text import TextConfig

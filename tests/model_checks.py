@@ -14,6 +14,7 @@ from pathlib import Path
 import keras
 import keras_tuner
 import numpy as np
+
 from kerastextzoo.batching import EncodedTexts
 from kerastextzoo.builders import create_model
 from kerastextzoo.data import Dataset

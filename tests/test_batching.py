@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from kerastextzoo.batching import EncodedTexts, TrainingBatches, plan_batches
 
 LENGTHS = np.random.default_rng(0).integers(1, 60, 1000)

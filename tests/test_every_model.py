@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import model_checks
 import pytest
+
 from kerastextzoo.builders import MODELS, create_model, get_spec, list_models
 from kerastextzoo.data import Dataset
 from kerastextzoo.errors import InputError
 from kerastextzoo.spec import ModelSpec, Task
-
-import model_checks
 
 SPECS = [pytest.param(spec, id=spec.name) for spec in MODELS]
 LAWS = [
@@ -106,7 +106,7 @@ def test_one_branch_cnn_lstm_has_the_published_order_of_layers() -> None:
 )
 def test_wrong_settings_get_one_line(name: str, settings: dict[str, object], said: str) -> None:
     with pytest.raises(InputError) as raised:
-        create_model(name, vocabulary_size=40, num_classes=3, **settings)
+        create_model(name, vocabulary_size=40, num_classes=3, **settings)  # type: ignore[arg-type]
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -121,7 +121,7 @@ def test_wrong_settings_get_one_line(name: str, settings: dict[str, object], sai
 )
 def test_impossible_tasks_get_one_line(task: dict[str, int], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        Task(**task)
+        Task(**task)  # type: ignore[arg-type]
 
 
 def test_embedding_of_another_vocabulary_is_refused() -> None:

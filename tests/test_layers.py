@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+
 from kerastextzoo.layers import (
     MaskedConv1D,
     MaskedGlobalMaxPooling1D,
@@ -51,7 +52,9 @@ def _res_lstm(features: int, **settings: object) -> ResLSTM:
     keras.utils.set_random_seed(3)
     layer = ResLSTM(6, **settings)  # type: ignore[arg-type]
     layer.build((None, STEPS, features))
-    layer.set_weights([w + 0.1 * np.cos(np.arange(w.size)).reshape(w.shape) for w in layer.get_weights()])
+    layer.set_weights(
+        [w + 0.1 * np.cos(np.arange(w.size)).reshape(w.shape) for w in layer.get_weights()]
+    )
     return layer
 
 
@@ -61,9 +64,7 @@ def _res_lstm(features: int, **settings: object) -> ResLSTM:
 def test_res_lstm_is_its_definition(
     features: int, go_backwards: bool, mask: np.ndarray | None
 ) -> None:
-    layer = _res_lstm(
-        features, go_backwards=go_backwards, return_sequences=True, return_state=True
-    )
+    layer = _res_lstm(features, go_backwards=go_backwards, return_sequences=True, return_state=True)
     plain = keras.layers.RNN(
         PlainResLSTMCell(layer),
         return_sequences=True,
@@ -75,7 +76,9 @@ def test_res_lstm_is_its_definition(
         np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
-@pytest.mark.parametrize("mask", [None, MASKS["right"], MASKS["gaps"]], ids=["none", "right", "gaps"])
+@pytest.mark.parametrize(
+    "mask", [None, MASKS["right"], MASKS["gaps"]], ids=["none", "right", "gaps"]
+)
 @pytest.mark.parametrize("features", [6, 4], ids=["identity", "linear map"])
 def test_res_lstm_has_the_gradients_of_its_definition(
     features: int, mask: np.ndarray | None

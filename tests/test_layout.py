@@ -28,11 +28,11 @@ SUBPACKAGES = [f"kerastextzoo.{folder}" for folder in FOLDERS]
 ROWS = {
     unit: row
     for row, units in {
-        4: "estimator cli console __main__ __init__",
-        3: "run training evaluation plots baselines export tuning",
+        4: "estimator cli console summary __main__ __init__",
+        3: "run training evaluation plots baselines export settings tuning",
         2: "builders preparation",
         1: "layers optimizers text batching embeddings distribution",
-        0: "errors spec data docstrings progress seeds storage",
+        0: "errors spec data reading docstrings progress seeds storage",
     }.items()
     for unit in units.split()
 }

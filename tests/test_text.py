@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from kerastextzoo.errors import InputError
 from kerastextzoo.export import HARD_TEXTS
 from kerastextzoo.text import (

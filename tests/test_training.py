@@ -5,6 +5,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+
 from kerastextzoo.builders import cnn, get_spec
 from kerastextzoo.data import Dataset, make_splits
 from kerastextzoo.errors import InputError
@@ -97,11 +98,10 @@ def test_best_epoch_is_kept(fitted: Fitted, preparation: Preparation) -> None:
 
 @pytest.mark.parametrize("model", ["cnn", "cnn_lstm"])
 def test_same_seed_same_weights_to_the_bit(preparation: Preparation, model: str) -> None:
-    settings = SMALL if model == "cnn" else get_spec(model).config.parse(
-        {"filters": 8, "units": 8}
-    )
+    settings = SMALL if model == "cnn" else get_spec(model).config.parse({"filters": 8, "units": 8})
     first, again, other = (
-        fit(preparation, model, settings, QUICK, seed=seed).model.get_weights() for seed in (0, 0, 1)
+        fit(preparation, model, settings, QUICK, seed=seed).model.get_weights()
+        for seed in (0, 0, 1)
     )
     for one, two in zip(first, again, strict=True):
         np.testing.assert_array_equal(one, two)
@@ -163,7 +163,7 @@ def test_wrong_names_get_one_line(preparation: Preparation) -> None:
         fit(preparation, "cnn", SMALL, QUICK, strategy="miror")
     with pytest.raises(InputError, match="fails with more than one worker"):
         fit(preparation, "cnn", SMALL, QUICK, strategy="multi_worker")
-    with pytest.raises(InputError, match="setting epochs: .* got '0'"):
+    with pytest.raises(InputError, match=r"setting epochs: .* got '0'"):
         TrainingConfig.parse({"epochs": 0})
     with pytest.raises(InputError, match="setting learning_rate: "):
         TrainingConfig.parse({"learning_rate": "-1"})

@@ -223,7 +223,7 @@ class _Search:
                 strategy=self.strategy,
                 track=self.track,
             )
-        except Exception as error:  # noqa: BLE001 - a bad trial must not end the search
+        except Exception as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             seconds = round(time.monotonic() - started, 3)
             trial = Trial(**known, status="failed", score=None, seconds=seconds, error=reason)

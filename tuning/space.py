@@ -19,16 +19,16 @@ class _Unfixed:
     space: keras_tuner.HyperParameters
     fixed: Mapping[str, object]
 
-    def Int(self, name: str, min_value: int, max_value: int, **options: Any) -> Any:  # noqa: N802
+    def Int(self, name: str, min_value: int, max_value: int, **options: Any) -> Any:
         return self._draw("Int", name, min_value, max_value, **options)
 
-    def Float(self, name: str, min_value: float, max_value: float, **options: Any) -> Any:  # noqa: N802
+    def Float(self, name: str, min_value: float, max_value: float, **options: Any) -> Any:
         return self._draw("Float", name, min_value, max_value, **options)
 
-    def Choice(self, name: str, values: Sequence[Any], **options: Any) -> Any:  # noqa: N802
+    def Choice(self, name: str, values: Sequence[Any], **options: Any) -> Any:
         return self._draw("Choice", name, values, **options)
 
-    def Boolean(self, name: str, **options: Any) -> Any:  # noqa: N802
+    def Boolean(self, name: str, **options: Any) -> Any:
         return self._draw("Boolean", name, **options)
 
     def _draw(self, kind: str, name: str, *values: Any, **options: Any) -> Any:

@@ -52,9 +52,10 @@ def ranked(trials: list[Trial], objective: str) -> list[Trial]:
     """Return the trials, best first, ties by id, failures last.
 
     Example:
-        >>> trials = [Trial(id=0, status="completed", score=s, seconds=1, values={}) for s in (1, 2)]
-        >>> [trial.score for trial in ranked(trials, "val_accuracy")]
-        [2, 1]
+        >>> known = {"status": "completed", "seconds": 1.0, "values": {}}
+        >>> trials = [Trial(id=i, score=score, **known) for i, score in enumerate([0.5, 0.7])]
+        >>> [trial.id for trial in ranked(trials, "val_accuracy")]
+        [1, 0]
     """
     sign = -1 if OBJECTIVES[objective] == "max" else 1
     return sorted(

@@ -1,0 +1,64 @@
+"""Settings by name, shared out to the model, its training and its text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kerastextzoo.builders import get_spec
+from kerastextzoo.errors import InputError, nearest, quoted
+from kerastextzoo.spec import Config, ModelConfig
+from kerastextzoo.text import TextConfig
+from kerastextzoo.training import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set for one model.
+
+    Attributes:
+        model: The architecture's settings.
+        training: The training's.
+        text: The text's.
+        fixed: Those of model and training that were given, which a search leaves alone.
+    """
+
+    model: ModelConfig
+    training: TrainingConfig
+    text: TextConfig
+    fixed: Mapping[str, object]
+
+
+def share_out(model: str, given: Mapping[str, object]) -> Settings:
+    """Check settings by name and put each where it belongs; values may be text.
+
+    Raises:
+        InputError: The model or a name is unknown, or a value is out of its range.
+
+    Example:
+        >>> share_out("cnn", {"filters": "64", "epochs": 3}).model.filters
+        64
+    """
+    kinds: tuple[type[Config], ...] = (get_spec(model).config, TrainingConfig, TextConfig)
+    known = [name for kind in kinds for name in kind.model_fields]
+    for name in given:
+        if name not in known:
+            raise InputError(f"no setting {quoted(name)}; {nearest(name, known)}")
+    of_model, of_training, of_text = (
+        kind.parse({name: given[name] for name in kind.model_fields if name in given})
+        for kind in kinds
+    )
+    fixed = {name: value for name, value in given.items() if name not in TextConfig.model_fields}
+    return Settings(of_model, of_training, of_text, fixed)  # type: ignore[arg-type]
+
+
+def explain(model: str) -> list[dict[str, str]]:
+    """Return name, default and meaning of everything that can be set for a model."""
+    kinds: tuple[type[Config], ...] = (get_spec(model).config, TrainingConfig, TextConfig)
+    return [
+        {
+            "setting": name,
+            "default": str(field.default),
+            "what it is": " ".join((field.description or "").split()),
+        }
+        for kind in kinds
+        for name, field in kind.model_fields.items()
+    ]
