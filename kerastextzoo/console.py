@@ -41,12 +41,14 @@ class Screen:
         self._notes: dict[str, str] = {}
 
     def __enter__(self) -> "Screen":
+        self._shown_before = warnings.showwarning
         warnings.showwarning = self._show_warning  # type: ignore[assignment]
         self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
+        warnings.showwarning = self._shown_before
 
     def _show_warning(self, message: Warning | str, category: type[Warning], *_: Any) -> None:
         # Ours are for the user; those of the libraries below are for their developers.

@@ -30,6 +30,15 @@ def quoted(value: object) -> str:
     return text if len(text) <= _LONGEST_QUOTE else f"{text[: _LONGEST_QUOTE - 4]}...'"
 
 
+def named(path: object) -> str:
+    r"""Return a path in quotes on one line, control characters escaped, never cut.
+
+    >>> named("runs/a\tb")
+    "'runs/a\\tb'"
+    """
+    return repr(str(path))
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Say which of the known names is nearest, and list them all.
 

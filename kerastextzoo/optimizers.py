@@ -18,8 +18,17 @@ class _SummedGradients:
 
     def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> Any:
         """Update the variables."""
-        dense = [keras.ops.convert_to_tensor(gradient, sparse=False) for gradient in grads]
-        return super().apply(dense, trainable_variables)  # type: ignore[misc]
+        return super().apply([_summed(gradient) for gradient in grads], trainable_variables)  # type: ignore[misc]
+
+
+def _summed(gradient: Any) -> Any:
+    if keras.backend.backend() != "tensorflow":
+        return gradient
+    import tensorflow as tf
+
+    # Slices of one row are added up when they become part of the whole table.
+    sliced = isinstance(gradient, tf.IndexedSlices)
+    return tf.convert_to_tensor(gradient) if sliced else gradient
 
 
 class _Adam(_SummedGradients, keras.optimizers.Adam): ...

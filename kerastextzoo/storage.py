@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kerastextzoo.errors import InputError, quoted
+from kerastextzoo.errors import InputError, named
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -56,14 +56,14 @@ def check_free(out: Path) -> Path:
         InputError: Something is there already, or the name can't be used.
     """
     if "\0" in str(out):
-        raise InputError(f"{quoted(out)}: a folder's name can't hold NUL; choose another --out")
+        raise InputError(f"{named(out)}: a folder's name can't hold NUL; choose another --out")
     if out.is_dir() and not any(out.iterdir()):
         return out
     if out.exists() or out.is_symlink():
-        raise InputError(f"{quoted(out)} exists already; choose another folder or remove it first")
+        raise InputError(f"{named(out)} exists already; choose another folder or remove it first")
     parent = next(folder for folder in out.absolute().parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise InputError(f"can't write into {quoted(parent)}; choose another folder")
+        raise InputError(f"can't write into {named(parent)}; choose another folder")
     return out
 
 
@@ -121,9 +121,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise InputError(f"{quoted(path)}: no such file") from None
+        raise InputError(f"{named(path)}: no such file") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{quoted(path)} can't be read: {error}; restore it from a copy") from None
+        raise InputError(f"{named(path)} can't be read: {error}; restore it from a copy") from None
 
 
 def verify(folder: Path, kind: str) -> None:
@@ -134,19 +134,19 @@ def verify(folder: Path, kind: str) -> None:
     """
     if not (folder / MANIFEST).is_file():
         there = "is no folder" if not folder.is_dir() else f"holds no {MANIFEST}"
-        raise InputError(f"{quoted(folder)} {there}; expected a {kind} that this package wrote")
+        raise InputError(f"{named(folder)} {there}; expected a {kind} that this package wrote")
     manifest = read_json(folder / MANIFEST)
     if manifest.get("kind") != kind:
-        raise InputError(f"{quoted(folder)} holds a {manifest.get('kind')}; expected a {kind}")
+        raise InputError(f"{named(folder)} holds a {manifest.get('kind')}; expected a {kind}")
     if manifest.get("format") != FORMAT:
         raise InputError(
-            f"{quoted(folder)} has format {manifest.get('format')}; this version reads {FORMAT}; "
+            f"{named(folder)} has format {manifest.get('format')}; this version reads {FORMAT}; "
             "use the version that wrote it"
         )
     for name, digest in manifest["files"].items():
         if not (folder / name).is_file():
-            raise InputError(f"{quoted(folder / name)} is missing; the {kind} is damaged")
+            raise InputError(f"{named(folder / name)} is missing; the {kind} is damaged")
         if _digest(folder / name) != digest:
             raise InputError(
-                f"{quoted(folder / name)} differs from the manifest; the {kind} is damaged"
+                f"{named(folder / name)} differs from the manifest; the {kind} is damaged"
             )

@@ -223,6 +223,8 @@ def fit(
         epochs=config.epochs,
         class_weight=preparation.class_weights() if config.class_weights == "balanced" else None,
         verbose=0,
+        # The batches do it, by seed and epoch.
+        shuffle=False,
         callbacks=[
             keras.callbacks.TerminateOnNaN(),
             _Validate(inference, preparation),

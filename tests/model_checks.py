@@ -4,7 +4,6 @@
 declared on its `ModelSpec.exceptions` with the reason, never here.
 """
 
-import itertools
 import json
 import re
 import subprocess
@@ -89,9 +88,8 @@ def check_space_names_are_settings(spec: ModelSpec) -> None:
 def check_corners_of_the_space_build(spec: ModelSpec) -> None:
     space = keras_tuner.HyperParameters()
     spec.search_space(space)
-    ends = [
-        (parameter.name, (parameter.values[0], parameter.values[-1])) for parameter in space.space
-    ]
+    points = [(parameter.name, list(parameter.values)) for parameter in space.space]
+    ends = [(name, (values[0], values[-1])) for name, values in points]
     lowest, highest = ({name: pair[end] for name, pair in ends} for end in (0, 1))
     crossed = {name: pair[i % 2] for i, (name, pair) in enumerate(ends)}
     for values in (lowest, highest, crossed):
@@ -193,8 +191,3 @@ LAWS = {
     if name.startswith("check_")
 }
 NEEDS_CORPUS = {"overfits_saves_and_answers_the_same"}
-
-
-def small_grid(*axes: list[object]) -> list[tuple[object, ...]]:
-    """Return every combination."""
-    return list(itertools.product(*axes))

@@ -22,8 +22,8 @@ from kerastextzoo.training import (
     search_space,
 )
 
-SMALL = cnn.CNNConfig(filters=16, kernel_sizes=(2, 3))
-QUICK = TrainingConfig(epochs=2, embedding_features=16, learning_rate=5e-3)
+SMALL = cnn.CNNConfig(filters=16, kernel_sizes=(2, 3), dropout=0.2, embedding_dropout=0.0)
+QUICK = TrainingConfig(epochs=2, batch_size=16, embedding_features=16, learning_rate=5e-3)
 
 
 def _table_after(
@@ -79,7 +79,7 @@ def test_stock_keras_still_needs_this(optimizer: str) -> None:
 
 @pytest.fixture(scope="module")
 def fitted(preparation: Preparation) -> Fitted:
-    config = QUICK.replace(epochs=6, patience=2)
+    config = QUICK.replace(epochs=10, patience=2)
     return fit(preparation, "cnn", SMALL, config, seed=0)
 
 
@@ -93,7 +93,7 @@ def test_best_epoch_is_kept(fitted: Fitted, preparation: Preparation) -> None:
     assert scores[fitted.best_epoch - 1] == max(scores) == fitted.validation.accuracy
     assert evaluate_part(fitted.model, preparation, "validation") == fitted.validation
     # It stopped for want of progress, or ran out of epochs.
-    assert len(scores) in (6, fitted.best_epoch + 2)
+    assert len(scores) in (10, fitted.best_epoch + 2)
 
 
 @pytest.mark.parametrize("model", ["cnn", "cnn_lstm"])

@@ -4,7 +4,6 @@ An oracle is a function of its seed and of the scores it was told, so it is neve
 the recorded trials again brings it to where it was.
 """
 
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +16,11 @@ from kerastextzoo.evaluation import OBJECTIVES
 from kerastextzoo.seeds import derive_seed
 
 
-class _DefaultsFirst:
-    """Mixed into an oracle: its first proposal is the zoo's defaults, so no search ends below."""
+class _Proposer:
+    """Mixed into an oracle: writes nothing, and proposes the zoo's defaults first.
+
+    So no search ends below the defaults.
+    """
 
     trials: dict[str, Any]
     hyperparameters: keras_tuner.HyperParameters
@@ -30,8 +32,14 @@ class _DefaultsFirst:
         proposal: dict[str, Any] = super().populate_space(trial_id)  # type: ignore[misc]
         return proposal
 
+    def save(self) -> None:
+        """Keep nothing on disk."""
 
-class _RandomSearch(_DefaultsFirst, keras_tuner.oracles.RandomSearchOracle): ...
+    def _save_trial(self, trial: Any) -> None:
+        """Keep nothing on disk."""
+
+
+class _RandomSearch(_Proposer, keras_tuner.oracles.RandomSearchOracle): ...
 
 
 ORACLES: dict[str, Any] = {"random": _RandomSearch}
@@ -75,9 +83,6 @@ class Oracle:
             max_consecutive_failed_trials=max_trials + 1,
         )
         self._oracle.verbose = 0
-        # It writes its state after each call; nobody reads it.
-        self._scratch = tempfile.TemporaryDirectory(prefix="kerastextzoo-")
-        self._oracle._set_project_dir(self._scratch.name, "search")
         self._trial: Any = None
 
     def ask(self) -> keras_tuner.HyperParameters | None:

@@ -17,7 +17,7 @@ import pandas as pd
 from kerastextzoo import plots
 from kerastextzoo.builders import get_spec
 from kerastextzoo.distribution import check_strategy
-from kerastextzoo.errors import InputError, KerasTextZooError, quoted
+from kerastextzoo.errors import InputError, KerasTextZooError, named, quoted
 from kerastextzoo.evaluation import check_objective
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.progress import Track, silent
@@ -167,16 +167,16 @@ class _Search:
                 shutil.rmtree(leftover)
             return
         if resume:
-            raise InputError(f"no search to resume in {quoted(self.out)}; leave out --resume")
+            raise InputError(f"no search to resume in {named(self.out)}; leave out --resume")
         if overwrite and self.out.exists():
             if not marker.is_file():
-                raise InputError(f"{quoted(self.out)} holds no {SEARCH}, so it is not deleted")
+                raise InputError(f"{named(self.out)} holds no {SEARCH}, so it is not deleted")
             doomed = self.out.with_name(f".{self.out.name}.{os.getpid()}.old")
             self.out.rename(doomed)
             shutil.rmtree(doomed)
         if marker.is_file():
             raise InputError(
-                f"{quoted(self.out)} holds a search already; use --resume or --overwrite"
+                f"{named(self.out)} holds a search already; use --resume or --overwrite"
             )
         check_free(self.out)
         (self.out / "trials").mkdir(parents=True)
@@ -190,7 +190,7 @@ class _Search:
             trial = read_trial(self.out, len(trials)) or self._train(len(trials), proposal)
             if trial.values != proposal.values:
                 raise InputError(
-                    f"trial {trial.id} in {quoted(self.out)} has other values than the search "
+                    f"trial {trial.id} in {named(self.out)} has other values than the search "
                     "proposes; it is damaged or of another version: choose another --out"
                 )
             oracle.tell(trial.score)
@@ -284,7 +284,7 @@ def _refuse_other(recorded: dict[str, Any], wanted: dict[str, Any], out: Path) -
             for name in different
         )
         raise InputError(
-            f"the search in {quoted(out)} is another one: {told}; "
+            f"the search in {named(out)} is another one: {told}; "
             "give the same options, another --out, or --overwrite"
         )
 
