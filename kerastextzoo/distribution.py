@@ -1,5 +1,6 @@
 """Which devices one training uses: the `tf.distribute` strategies that work, by name."""
 
+import functools
 from typing import TYPE_CHECKING
 
 from kerastextzoo.errors import InputError, nearest, quoted
@@ -37,7 +38,14 @@ def open_strategy(name: str) -> "tf.distribute.Strategy":
     """
     import tensorflow as tf
 
-    if check_strategy(name) == "none":
-        return tf.distribute.get_strategy()
+    return tf.distribute.get_strategy() if check_strategy(name) == "none" else _mirrored()
+
+
+@functools.cache
+def _mirrored() -> "tf.distribute.Strategy":
+    # One for the life of the process: a second one on the same devices mixes its reductions up
+    # with those of the first.
+    import tensorflow as tf
+
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     return tf.distribute.MirroredStrategy([device.name for device in devices])

@@ -224,7 +224,7 @@ class _Search:
                 track=self.track,
             )
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            reason = f"{type(error).__name__}: {_essence(str(error))}"
             seconds = round(time.monotonic() - started, 3)
             trial = Trial(**known, status="failed", score=None, seconds=seconds, error=reason)
             with staged(folder, "trial") as stage:
@@ -287,6 +287,14 @@ def _refuse_other(recorded: dict[str, Any], wanted: dict[str, Any], out: Path) -
             f"the search in {named(out)} is another one: {told}; "
             "give the same options, another --out, or --overwrite"
         )
+
+
+def _essence(message: str) -> str:
+    """Return the line that tells most: TensorFlow puts it after a heading and a stack."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if lines and lines[0].startswith("Graph execution error"):
+        return max(lines[1:], key=len, default=lines[0])
+    return lines[0] if lines else "no message"
 
 
 def _best_so_far(trials: list[Trial]) -> str:

@@ -1,0 +1,46 @@
+# make tune   everything from nothing: install, search, a run, a SavedModel
+# make test   install what tests need, and run them
+# make check  what a change must pass: format, lint, types, tests
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: tune test check lint format models-table clean
+
+tune: .venv/installed
+	$(BIN)/kerastextzoo tune --model cnn_lstm --max-trials 6
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest --numprocesses 2
+
+check: lint test
+
+lint: .venv/installed-dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+format: .venv/installed-dev
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+# Trains the four models with their defaults, as the table in README.md shows them.
+models-table: .venv/installed
+	for model in cnn lstm cnn_lstm res_lstm; do $(BIN)/kerastextzoo train --model $$model --quiet; done
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or newer is needed; got $$($(PYTHON) --version); give one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python setup.cfg pyproject.toml constraints.txt
+	$(INSTALL) --editable .
+	touch $@
+
+.venv/installed-dev: .venv/bin/python setup.cfg pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[dev]'
+	touch $@ .venv/installed

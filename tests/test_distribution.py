@@ -1,0 +1,57 @@
+"""`mirrored`: one training on several devices, here two logical CPU devices of another process."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PROGRAM = """
+import json, sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+import numpy
+from kerastextzoo import tuning
+from kerastextzoo.builders import get_spec
+from kerastextzoo.data import load_dataset, make_splits
+from kerastextzoo.distribution import open_strategy
+from kerastextzoo.preparation import Preparation
+from kerastextzoo.run import Run
+from kerastextzoo.training import TrainingConfig, fit
+data = load_dataset()
+rows = [r for name in ("numpy", "tensorflow")
+        for r in [i for i, label in enumerate(data.labels) if label == name][:200]]
+preparation = Preparation(make_splits(data.subset(rows), seed=0), seed=0)
+settings = get_spec("cnn").config(filters=8, dropout=0.0, embedding_dropout=0.0)
+config = TrainingConfig(epochs=3, batch_size=16, embedding_features=8, learning_rate=0.005)
+one, two = (fit(preparation, "cnn", settings, config, strategy=name).model.get_weights()
+            for name in ("none", "mirrored"))
+fixed = {**settings.model_dump(), **config.model_dump(exclude=["embedding"])}
+result = tuning.tune(preparation, "cnn", sys.argv[1], max_trials=2, fixed=fixed,
+                     strategy="mirrored")
+run = Run(sys.argv[1])
+print(json.dumps({
+    "replicas": open_strategy("mirrored").num_replicas_in_sync,
+    "difference": max(float(numpy.abs(a - b).max()) for a, b in zip(one, two)),
+    "trials": [(t.status, t.error) for t in result.trials],
+    "best": result.best.score,
+    "again": run.evaluate(preparation.splits.validation).accuracy,
+    "strategy": run.record["strategy"],
+}))
+"""
+
+
+def test_two_devices_train_as_one_does_and_a_search_uses_them(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PROGRAM, tmp_path / "out"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    found = subprocess.run(command, capture_output=True, env=environment, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    said = json.loads(found.stdout.splitlines()[-1])
+    assert said["replicas"] == 2
+    assert said["difference"] < 1e-3
+    assert said["trials"] == [["completed", None]] * 2
+    assert said["best"] == said["again"] > 0.6
+    assert said["strategy"] == "mirrored"
