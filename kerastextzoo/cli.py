@@ -475,7 +475,11 @@ def main() -> None:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        sys.exit(app(standalone_mode=False) or _DONE)
+        status = app(standalone_mode=False) or _DONE
+        # Typer turns an interrupt into its status.
+        if status == _INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.exit(status)
     except (InputError, typer.TyperException) as error:
         message = error.format_message() if isinstance(error, typer.TyperException) else error
         _stop(_BAD_INPUT, f"error: {message}")

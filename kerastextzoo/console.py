@@ -81,7 +81,11 @@ class Screen:
             sys.stdout.write(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
             return
         for line in lines:
-            self._results.print(line, markup=False)
+            if isinstance(line, str):
+                # As it is: rich would turn a TAB between columns into spaces.
+                sys.stdout.write(line + "\n")
+            else:
+                self._results.print(line)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> Table:

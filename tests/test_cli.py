@@ -1,0 +1,276 @@
+"""The commands as people and scripts see them: output, exit status, what is left behind."""
+
+import gzip
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kerastextzoo import cli
+from kerastextzoo.builders import list_models
+from kerastextzoo.data import Splits
+
+ROOT = Path(__file__).resolve().parent.parent
+QUICK = ["--epochs", "1", "--set", "embedding_features=8", "--set", "filters=8"]
+
+
+@pytest.fixture(scope="module")
+def data(splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """600 texts of three classes in a file."""
+    path = tmp_path_factory.mktemp("data") / "docs.tsv.gz"
+    parts = (splits.train, splits.validation, splits.test)
+    rows = [
+        f"{label}\t{text}"
+        for part in parts
+        if part
+        for label, text in zip(part.labels, part.texts, strict=True)
+    ]
+    path.write_bytes(gzip.compress("\n".join(["label\ttext", *rows]).encode()))
+    return path
+
+
+class Command:
+    """Runs commands in this process, which is quick, through the entry that users call."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.monkeypatch, self.capsys = monkeypatch, capsys
+
+    def __call__(self, *arguments: object) -> tuple[int, str, str]:
+        self.monkeypatch.setattr(sys, "argv", ["kerastextzoo", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        out, err = self.capsys.readouterr()
+        assert isinstance(stopped.value.code, int)
+        return stopped.value.code, out, err
+
+    def json(self, *arguments: object) -> Any:
+        status, out, err = self(*arguments, "--json")
+        assert status == 0, err
+        return json.loads(out)
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Command:
+    monkeypatch.chdir(tmp_path)
+    return Command(monkeypatch, capsys)
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that the command wrote, in a process of its own."""
+    out = tmp_path_factory.mktemp("cli") / "run"
+    options = ["--model", "cnn", "--data", data, "--out", out, *QUICK, "--json"]
+    found = launch("train", *options, cwd=out.parent).communicate()
+    assert set(json.loads(found[0])) == {"run", "model", "seed", "metrics", "seconds"}
+    assert json.loads(found[0])["run"] == str(out)
+    return out
+
+
+def launch(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "kerastextzoo", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        text=True,
+    )
+
+
+def test_models(command: Command) -> None:
+    models = command.json("models")["models"]
+    assert [model["name"] for model in models] == list_models()
+    assert all(model["parameters"] > 2_000_000 for model in models)
+    status, out, _ = command("models")
+    assert status == 0
+    assert all(name in out for name in list_models())
+    settings = command.json("models", "cnn")["settings"]
+    assert {"setting": "filters", "default": "128"}.items() <= settings[5].items()
+
+
+def test_evaluate(command: Command, run: Path, data: Path) -> None:
+    found = command.json("evaluate", run, "--data", data)
+    assert set(found) == {"accuracy", "macro_f1", "loss", "n", "per_class", "confusion"}
+    assert found["n"] == 600 == sum(map(sum, found["confusion"]))
+    status, out, _ = command("evaluate", run, "--data", data)
+    assert status == 0
+    assert "macro-F1" in out
+
+
+def test_predict(command: Command, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["Return the mean of an array.", "", "Open a socket."]
+    given = command.json("predict", run, *texts)["predictions"]
+    assert len(given) == 3
+    for predicted in given:
+        best = max(predicted["probabilities"].items(), key=lambda item: item[1])[0]
+        assert predicted["label"] == best
+        assert abs(sum(predicted["probabilities"].values()) - 1) < 1e-5
+    lines = io.TextIOWrapper(io.BytesIO("\n".join(texts).encode()))
+    monkeypatch.setattr(sys, "stdin", lines)
+    assert command.json("predict", run)["predictions"] == given
+    Path("texts.txt").write_text("\n".join(texts) + "\n", "utf-8")
+    assert command.json("predict", run, "--data", "texts.txt")["predictions"] == given
+    status, out, err = command("predict", run, texts[0], "--quiet")
+    assert (status, err) == (0, "")
+    assert out.split("\t")[0] == given[0]["label"]
+
+
+def test_export(command: Command, run: Path) -> None:
+    found = command.json("export", run, "--to", "saved")
+    assert Path(found["saved_model"], "saved_model.pb").is_file()
+    status, out, err = command("export", run, "--to", "saved")
+    assert (status, out) == (2, "")
+    assert "exists already" in err
+
+
+def test_notes_go_to_standard_error_and_quiet_stops_them(command: Command, data: Path) -> None:
+    options = ("train", "--model", "cnn", "--data", data, *QUICK)
+    status, out, err = command(*options)
+    assert status == 0
+    assert "stratified 80/10/10, seed 0" in err
+    assert "tokens      word (chosen by looking at the text)" in err
+    assert "epoch 1/1" in err
+    assert "runs/cnn-1" in out
+    assert "epoch" not in out.replace("(epoch 1 of 1", "")
+    status, out, err = command(*options, "--quiet")
+    assert (status, err) == (0, "")
+    assert "runs/cnn-2" in out
+
+
+BAD = {
+    "no such command": (["trian"], "No such command 'trian'. Did you mean 'train'?"),
+    "misspelt option": (["train", "--modle", "cnn"], "No such option: --modle"),
+    "no model": (["train"], "Missing option '--model'"),
+    "unknown model": (["train", "--model", "cn"], "no model 'cn'; did you mean 'cnn'?"),
+    "no number": (["train", "--model", "cnn", "--epochs", "x"], "Invalid value for '--epochs'"),
+    "no epochs": (["train", "--model", "cnn", "--epochs", "0"], "setting epochs: "),
+    "unknown setting": (
+        ["train", "--model", "cnn", "--set", "filtres=3"],
+        "no setting 'filtres'; did you mean 'filters'?",
+    ),
+    "setting without a value": (
+        ["train", "--model", "cnn", "--set", "filters"],
+        "--set takes KEY=VALUE; got 'filters'",
+    ),
+    "wrong tokenizer": (
+        ["train", "--model", "cnn", "--tokenizer", "wrod"],
+        "setting tokenizer: ",
+    ),
+    "no such file": (["train", "--model", "cnn", "--data", "nothing.csv"], "nothing.csv: "),
+    "no such column": (["train", "--model", "cnn", "--data", "column.csv"], "'text'"),
+    "one class": (["train", "--model", "cnn", "--data", "one.csv"], "at least 2 classes"),
+    "empty file": (["train", "--model", "cnn", "--data", "empty.csv"], "0 examples"),
+    "header only": (["train", "--model", "cnn", "--data", "header.csv"], "0 examples"),
+    "no vectors": (
+        ["train", "--model", "cnn", "--data", "good.csv", "--embeddings", "none.bin"],
+        "none.bin",
+    ),
+    "pickled vectors": (
+        ["train", "--model", "cnn", "--data", "good.csv", "--embeddings", "vectors.bin"],
+        "pickle",
+    ),
+    "unknown tuner": (["tune", "--model", "cnn", "--tuner", "rnadom"], "did you mean 'random'"),
+    "no trials": (["tune", "--model", "cnn", "--max-trials", "0"], "max_trials must be at least 1"),
+    "unknown objective": (
+        ["tune", "--model", "cnn", "--objective", "val_acc"],
+        "did you mean 'val_accuracy'",
+    ),
+    "resume of nothing": (["tune", "--model", "cnn", "--resume"], "give --out"),
+    "no search there": (
+        ["tune", "--model", "cnn", "--resume", "--out", "."],
+        "no search to resume",
+    ),
+    "overwriting what is not ours": (
+        ["tune", "--model", "cnn", "--overwrite", "--out", "."],
+        "so it is not deleted",
+    ),
+    "folder taken": (["train", "--model", "cnn", "--out", "."], "exists already"),
+    "no run": (["predict", ".", "text"], "expected a run"),
+    "no run to export": (["export", ".", "--to", "new"], "expected a run"),
+    "no run to evaluate": (["evaluate", ".", "--data", "good.csv"], "expected a run"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), BAD.values(), ids=BAD)
+def test_bad_input_gets_one_line_and_status_2(
+    command: Command, arguments: list[str], said: str
+) -> None:
+    rows = [f"film {n},{'pos' if n % 2 else 'neg'}" for n in range(40)]
+    Path("good.csv").write_text("\n".join(["text,label", *rows]), "utf-8")
+    Path("column.csv").write_text("txt,label\ngood,pos\nbad,neg\n", "utf-8")
+    Path("one.csv").write_text("text,label\ngood,pos\nfine,pos\n", "utf-8")
+    Path("empty.csv").write_text("", "utf-8")
+    Path("header.csv").write_text("text,label\n", "utf-8")
+    Path("vectors.bin").write_bytes(b"\x80\x04\x95\x05\x00\x00\x00\x00\x00\x00\x00K\x01.")
+    before = {path: path.read_bytes() for path in Path().iterdir()}
+    status, out, err = command(*arguments)
+    assert (status, out) == (2, "")
+    last = err.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert said in last
+    assert "Traceback" not in err
+    assert {path: path.read_bytes() for path in Path().iterdir()} == before
+
+
+def test_a_fault_of_ours_is_status_1_without_a_traceback(
+    command: Command, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import kerastextzoo.run
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr(kerastextzoo.run.Run, "predict_proba", broken)
+    status, out, err = command("predict", run, "text")
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1].startswith(
+        "error: a fault of kerastextzoo: RuntimeError: two lines"
+    )
+    monkeypatch.setenv("KERASTEXTZOO_DEBUG", "1")
+    assert "Traceback" in command("predict", run, "text")[2]
+
+
+def test_interrupted_tune_is_status_130_and_resume_ends_where_it_would_have(
+    data: Path, tmp_path: Path
+) -> None:
+    options = ["--model", "cnn", "--data", data, "--max-trials", "3", *QUICK, "--json"]
+    child = launch("tune", *options, "--out", "out", cwd=tmp_path)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "out/trials/0000").exists():
+        assert time.monotonic() < deadline, "no trial in two minutes"
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, out) == (130, ""), err
+    assert "--resume --out out goes on" in err.splitlines()[-1]
+    assert "Traceback" not in err
+    done = len(list((tmp_path / "out/trials").glob("[0-9]*")))
+    assert 1 <= done < 3
+
+    def tuned(*more: str) -> Any:
+        found, said = launch("tune", *options, *more, cwd=tmp_path).communicate(timeout=180)
+        result = json.loads(found)
+        assert said.count("training cnn: epoch 1/1") == (3 - done if "--resume" in more else 3)
+        trials = [{**trial, "seconds": 0} for trial in result["trials"]]
+        return result, trials
+
+    resumed, trials = tuned("--resume", "--out", "out")
+    whole, wanted = tuned("--out", "whole")
+    assert trials == wanted
+    assert resumed["metrics"] == whole["metrics"]
+    assert set(whole) >= {"run", "model", "seed", "metrics", "seconds", "trials", "best"}
+    assert set(whole["trials"][0]) >= {"id", "status", "score", "seconds", "config"}
+    assert whole["metrics"].keys() >= {"val_accuracy", "test_accuracy", "test_macro_f1"}
+    assert (tmp_path / "whole/saved_model/saved_model.pb").is_file()
+    for picture in ("search.png", "curves.png", "confusion.png"):
+        assert (tmp_path / "whole" / picture).stat().st_size > 5_000
