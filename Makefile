@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 .PHONY: tune test check lint format models-table clean
 
 tune: .venv/installed
-	$(BIN)/kerastextzoo tune --model cnn_lstm --max-trials 6
+	$(BIN)/kerastextzoo tune --model cnn_lstm --max-trials 4 --epochs 6
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest --numprocesses 2

@@ -47,8 +47,10 @@ def search_space(space: SearchSpace) -> CNNConfig:
                 "kernel_sizes", ["2,3", "2,3,4", "3,4,5", "2,3,6", "2,4,6,8"], default="2,3,4"
             ),
             "filters": space.Int("filters", 32, 256, step=32, default=128),
-            "embedding_dropout": space.Float("embedding_dropout", 0.0, 0.4, step=0.1, default=0.2),
-            "dropout": space.Float("dropout", 0.2, 0.6, step=0.1, default=0.5),
+            "embedding_dropout": space.Choice(
+                "embedding_dropout", [0.0, 0.1, 0.2, 0.3, 0.4], default=0.2
+            ),
+            "dropout": space.Choice("dropout", [0.2, 0.3, 0.4, 0.5, 0.6], default=0.5),
             "dense_units": space.Choice("dense_units", [0, 128], default=0),
         }
     )

@@ -71,9 +71,13 @@ def search_space(space: SearchSpace) -> CNNLSTMConfig:
             "filters": space.Int("filters", 32, 256, step=32, default=128),
             "batch_norm": space.Boolean("batch_norm", default=True),
             "pool_size": space.Choice("pool_size", [1, 2, 4], default=2),
-            "branch_dropout": space.Float("branch_dropout", 0.0, 0.4, step=0.1, default=0.2),
+            "branch_dropout": space.Choice(
+                "branch_dropout", [0.0, 0.1, 0.2, 0.3, 0.4], default=0.2
+            ),
             "units": space.Int("units", 32, 256, step=32, default=128),
-            "embedding_dropout": space.Float("embedding_dropout", 0.0, 0.4, step=0.1, default=0.2),
-            "dropout": space.Float("dropout", 0.2, 0.6, step=0.1, default=0.5),
+            "embedding_dropout": space.Choice(
+                "embedding_dropout", [0.0, 0.1, 0.2, 0.3, 0.4], default=0.2
+            ),
+            "dropout": space.Choice("dropout", [0.2, 0.3, 0.4, 0.5, 0.6], default=0.5),
         }
     )

@@ -50,7 +50,9 @@ def search_space(space: SearchSpace) -> LSTMConfig:
             "layers": space.Int("layers", 1, 2, default=1),
             "units": space.Int("units", 32, 256, step=32, default=128),
             "recurrent_dropout": space.Choice("recurrent_dropout", [0.0, 0.2], default=0.0),
-            "embedding_dropout": space.Float("embedding_dropout", 0.0, 0.4, step=0.1, default=0.2),
-            "dropout": space.Float("dropout", 0.2, 0.6, step=0.1, default=0.5),
+            "embedding_dropout": space.Choice(
+                "embedding_dropout", [0.0, 0.1, 0.2, 0.3, 0.4], default=0.2
+            ),
+            "dropout": space.Choice("dropout", [0.2, 0.3, 0.4, 0.5, 0.6], default=0.5),
         }
     )

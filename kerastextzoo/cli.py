@@ -139,7 +139,7 @@ def train(
         _load_tensorflow()
         from kerastextzoo.run import train
         from kerastextzoo.settings import share_out
-        from kerastextzoo.summary import describe_run, run_as_dict
+        from kerastextzoo.summary import describe_run, per_class, run_as_dict
 
         chosen = share_out(model, given)
         out = _new_folder(out, model)
@@ -158,7 +158,7 @@ def train(
             strategy=strategy,
             track=screen.track,
         )
-        screen.result(run_as_dict(run), *describe_run(run))
+        screen.result(run_as_dict(run), per_class(run), *describe_run(run))
 
 
 @_command
@@ -204,7 +204,7 @@ def tune(
         from kerastextzoo import tuning
         from kerastextzoo.baselines import linear_baseline
         from kerastextzoo.settings import share_out
-        from kerastextzoo.summary import describe_run, leaderboard, run_as_dict
+        from kerastextzoo.summary import describe_run, leaderboard, per_class, run_as_dict
 
         chosen = share_out(model, given)
         folder = out if out and (resume or overwrite) else _new_folder(out, f"tune-{model}")
@@ -243,6 +243,7 @@ def tune(
         screen.result(
             content,
             leaderboard(result, defaults),
+            per_class(result.run),
             *describe_run(result.run, baseline),
             f"SavedModel  {exported}",
             f"pictures    {folder / 'search.png'}, {folder / 'curves.png'}, "
@@ -269,6 +270,7 @@ def evaluate(
 
         _load_tensorflow()
         from kerastextzoo.run import Run
+        from kerastextzoo.summary import class_table
 
         truth = load_dataset(
             data, text_column=text_column, label_column=label_column, encoding=encoding
@@ -279,10 +281,7 @@ def evaluate(
             evaluation.as_dict(),
             f"accuracy {evaluation.accuracy:.4f}   macro-F1 {evaluation.macro_f1:.4f}   "
             f"loss {evaluation.loss:.4f}   texts {evaluation.n}",
-            table(
-                ("class", "precision", "recall", "f1", "texts"),
-                [tuple(row.values()) for row in evaluation.per_class],
-            ),
+            class_table(evaluation.per_class),
             table(
                 ("true class", *names),
                 [(name, *row) for name, row in zip(names, evaluation.confusion, strict=True)],

@@ -94,6 +94,12 @@ class Run:
         metrics: dict[str, float] = self.record["metrics"]
         return metrics
 
+    @property
+    def evaluation(self) -> dict[str, Evaluation]:
+        """The figures by class, on the `validation` texts and on the `test` texts, if any."""
+        parts = read_json(self.directory / "evaluation.json")
+        return {name: Evaluation(**figures) for name, figures in parts.items()}
+
     def predict_proba(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return class probabilities `(texts, classes)`, classes in the order of `label_names`."""
         encoded: EncodedTexts = self.encoder.encode(texts)
@@ -235,8 +241,7 @@ def copy_run(directory: Path, out: Path, test: Evaluation | None) -> None:
     with staged(out, KIND) as stage:
         for path in directory.iterdir():
             shutil.copy2(path, stage / path.name)
-        validation = Evaluation(**read_json(directory / "evaluation.json")["validation"])
-        _write_figures(stage, run.record, validation, test)
+        _write_figures(stage, run.record, run.evaluation["validation"], test)
 
 
 def _write_figures(

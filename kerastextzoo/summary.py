@@ -47,6 +47,27 @@ def describe_run(run: "Run", baseline: dict[str, Any] | None = None) -> list[str
     return [*lines, f"run         {run.directory}"]
 
 
+def per_class(run: "Run") -> "Table":
+    """Lay out precision, recall and F1 by class, on the test texts where there are any."""
+    parts = run.evaluation
+    name = "test" if "test" in parts else "validation"
+    return class_table(parts[name].per_class, title=f"{name} texts by class")
+
+
+def class_table(rows: "list[dict[str, Any]]", title: str = "") -> "Table":
+    """Lay out the rows of `Evaluation.per_class`."""
+    columns = ("class", "precision", "recall", "f1", "texts")
+    cells = [
+        (
+            row["label"],
+            *(f"{row[name]:.3f}" for name in ("precision", "recall", "f1")),
+            row["support"],
+        )
+        for row in rows
+    ]
+    return table(columns, cells, title=title)
+
+
 def leaderboard(result: "SearchResult", defaults: dict[str, Any]) -> "Table":
     """Lay the trials out, best first, each with the settings that differ from the defaults."""
     rows = []
@@ -57,7 +78,12 @@ def leaderboard(result: "SearchResult", defaults: dict[str, Any]) -> "Table":
             for name, value in drawn.items()
         )
         rows.append(
-            (trial.id, trial.error or told or "the defaults", trial.score, f"{trial.seconds:.0f}")
+            (
+                trial.id,
+                trial.error or told or "the defaults",
+                None if trial.score is None else f"{trial.score:.4f}",
+                f"{trial.seconds:.0f}",
+            )
         )
     columns = ("trial", "settings that differ from the defaults", result.objective, "seconds")
     return table(columns, rows, title="leaderboard")

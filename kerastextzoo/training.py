@@ -197,7 +197,6 @@ def fit(
         embedding=config.embedding_features if matrix is None else matrix,
         embedding_trainable=config.embedding != "frozen",
     )
-    keras.utils.clear_session()
     keras.utils.set_random_seed(derive_seed(seed, "training"))
     devices = open_strategy(strategy)
     with devices.scope():

@@ -45,7 +45,7 @@ print(json.dumps({
 
 
 def test_two_devices_train_as_one_does_and_a_search_uses_them(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", PROGRAM, tmp_path / "out"]
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path / "out")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     found = subprocess.run(command, capture_output=True, env=environment, text=True, check=False)
     assert found.returncode == 0, found.stderr

@@ -68,7 +68,8 @@ def test_serves_what_the_run_predicts_elsewhere(
     (tmp_path / "texts.json").write_text(json.dumps(texts), "utf-8")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    command = [sys.executable, "-c", SERVE, folder, tmp_path / "texts.json", tmp_path / "answers"]
+    files = (folder, tmp_path / "texts.json", tmp_path / "answers")
+    command = [sys.executable, "-c", SERVE, *map(str, files)]
     subprocess.run(command, check=True, cwd=elsewhere)
     answers = json.loads((tmp_path / "answers").read_text("utf-8"))
     wanted = run.predict_proba(texts)

@@ -80,7 +80,7 @@ def test_run_stands_on_its_own_in_another_process(folder: Path, tmp_path: Path) 
         "import sys, json; from kerastextzoo.run import Run; "
         "print(json.dumps(Run(sys.argv[1]).predict_proba(json.loads(sys.argv[2])).tolist()))"
     )
-    command = [sys.executable, "-c", program, moved, json.dumps(texts)]
+    command = [sys.executable, "-c", program, str(moved), json.dumps(texts)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     found = subprocess.run(
         command, capture_output=True, check=True, cwd=tmp_path, env=environment, text=True

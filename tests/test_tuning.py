@@ -14,19 +14,19 @@ from kerastextzoo.errors import InputError, KerasTextZooError
 from kerastextzoo.evaluation import OBJECTIVES
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.run import Run
-from kerastextzoo.training import TrainingDivergedError
+from kerastextzoo.training import TrainingDivergedError, fit
 from kerastextzoo.tuning import search
 from kerastextzoo.tuning.oracles import Oracle
 from kerastextzoo.tuning.space import draw, joint_space
+from kerastextzoo.tuning.trials import ranked
 
 # What is left to search is quick to train.
 FIXED = {"epochs": 1, "filters": 8, "dense_units": 0, "embedding_features": 8, "batch_size": "32"}
 
 
 def run_search(preparation: Preparation, out: Path, **options: Any) -> tuning.SearchResult:
-    return tuning.tune(
-        preparation, "cnn", out, **{"max_trials": 3, "fixed": FIXED, "seed": 0} | options
-    )
+    settings: dict[str, Any] = {"max_trials": 3, "fixed": FIXED, "seed": 0, **options}
+    return tuning.tune(preparation, "cnn", out, **settings)
 
 
 def table(result: tuning.SearchResult) -> list[tuple[Any, ...]]:
@@ -114,7 +114,7 @@ def test_every_objective_goes_its_own_way(objective: str) -> None:
         tuning.Trial(id=0, status="failed", score=None, seconds=0.0, values={}),
         *(tuning.Trial(id=i + 1, score=s, **known) for i, s in enumerate((0.5, 0.9, 0.1, 0.9))),  # type: ignore[arg-type]
     ]
-    order = [trial.id for trial in search.ranked(trials, objective)]
+    order = [trial.id for trial in ranked(trials, objective)]
     assert order == ([3, 1, 2, 4, 0] if objective == "val_loss" else [2, 4, 1, 3, 0])
 
 
@@ -131,7 +131,7 @@ class Interrupt:
         return FIT(*arguments, **options)
 
 
-FIT = search.fit
+FIT = fit
 
 
 @pytest.mark.parametrize("finished", [0, 1, 2])

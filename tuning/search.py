@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import pandas as pd
 
 from kerastextzoo import plots
@@ -212,6 +213,7 @@ class _Search:
             },
         }
         seed = derive_seed(self.seed, "trial", trial_id)
+        _forget_the_last_trial()
         try:
             fitted = fit(
                 self.preparation,
@@ -274,6 +276,13 @@ class _Search:
             [trial.as_dict() for trial in trials], self.objective, self.out / "search.png", names
         )
         return result
+
+
+def _forget_the_last_trial() -> None:
+    """Free the graphs of earlier trials; what Keras was set to stays."""
+    policy = keras.config.dtype_policy()
+    keras.utils.clear_session()
+    keras.config.set_dtype_policy(policy)
 
 
 def _refuse_other(recorded: dict[str, Any], wanted: dict[str, Any], out: Path) -> None:

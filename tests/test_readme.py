@@ -1,0 +1,83 @@
+"""What the documents say is true: models, commands, options, links, and code that runs."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kerastextzoo.builders import MODELS, list_models
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+READMES = DOCUMENTS[:2]
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def blocks(name: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", read(name), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_model_table_is_the_zoo(name: str) -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", read(name), flags=re.MULTILINE)
+    assert [row[0] for row in rows] == list_models()
+    if name == "README.md":
+        assert [row[1] for row in rows] == [spec.summary for spec in MODELS]
+
+
+def test_both_languages_show_the_same_figures_and_commands() -> None:
+    english, chinese = map(read, READMES)
+    figure = re.compile(r"\d+(?:\.\d+)? %|\d[\d,]{4,}")
+    assert sorted(figure.findall(english)) == sorted(figure.findall(chinese))
+    command = re.compile(r"^(?:make|kerastextzoo|pip) [^#\n]*[^#\s]", flags=re.MULTILINE)
+    assert command.findall(english) == command.findall(chinese)
+    assert blocks(READMES[0], "python") == blocks(READMES[1], "python")
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_somewhere(name: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", read(name)):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+def test_commands_and_options_exist() -> None:
+    import typer.main
+
+    from kerastextzoo.cli import app
+
+    known = typer.main.get_group(app).commands
+    shown = re.findall(r"^kerastextzoo (\w+)(.*)$", read("README.md"), flags=re.MULTILINE)
+    assert {name for name, _ in shown} == set(known)
+    for name, rest in shown:
+        options = {option for parameter in known[name].params for option in parameter.opts}
+        for option in re.findall(r"(?<!\S)--[a-z-]+", rest.partition("#")[0]):
+            assert option in options, f"{name} {option}"
+
+
+def test_make_targets_exist() -> None:
+    makefile = read("Makefile")
+    for name in DOCUMENTS:
+        for target in re.findall(r"`?make ([a-z-]+)", read(name)):
+            assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), f"{name}: make {target}"
+
+
+def test_python_of_the_readme_runs(tmp_path: Path) -> None:
+    code = [block for block in blocks("README.md", "python") if not block.startswith("# not run")]
+    assert len(code) >= 2
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    found = subprocess.run(
+        [sys.executable, "-c", "\n".join(code)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    assert (tmp_path / "runs/films/manifest.json").is_file()
