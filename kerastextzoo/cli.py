@@ -239,10 +239,9 @@ def tune(
             "baseline": baseline,
             "saved_model": str(exported),
         }
-        defaults = chosen.model.model_dump(mode="json") | chosen.training.model_dump(mode="json")
         screen.result(
             content,
-            leaderboard(result, defaults),
+            leaderboard(result),
             per_class(result.run),
             *describe_run(result.run, baseline),
             f"SavedModel  {exported}",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_NAMED_CLASSES = 40
+_PANELS_A_ROW = 4
 
 
 def _figure(width: float, height: float) -> "Figure":
@@ -61,29 +62,32 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def draw_search(
-    trials: Sequence[dict[str, Any]], objective: str, path: Path, names: Sequence[str]
-) -> None:
-    """Draw the score of each finished trial over its number and over some of its settings."""
+def draw_search(trials: Sequence[dict[str, Any]], objective: str, path: Path) -> None:
+    """Draw the score of each completed trial over its number and over each of its settings."""
     scored = [trial for trial in trials if trial["score"] is not None]
-    panels = ["trial", *names]
-    columns = min(len(panels), 4)
-    rows = -(-len(panels) // columns)
-    figure = _figure(3.2 * columns, 2.8 * rows)
-    axes = np.atleast_1d(figure.subplots(rows, columns, sharey=True)).ravel()
     scores = [trial["score"] for trial in scored]
     best = (max if OBJECTIVES[objective] == "max" else min)(scores, default=None)
-    for panel, name in zip(axes, panels, strict=False):
-        values = [
-            int(trial["id"]) if name == "trial" else trial["values"][name] for trial in scored
-        ]
-        if any(isinstance(value, str | bool) for value in values):
-            values = [str(value) for value in values]
-        colors = ["tab:orange" if score == best else "tab:blue" for score in scores]
-        panel.scatter(values, scores, c=colors)
-        panel.set(xlabel=name, xscale="log" if name == "learning_rate" else panel.get_xscale())
-    for panel in axes[len(panels) :]:
-        panel.set_visible(False)
-    for panel in axes[::columns]:
-        panel.set_ylabel(objective)
+    colors = ["tab:orange" if score == best else "tab:blue" for score in scores]
+    panels = {"trial": [trial["id"] for trial in scored]}
+    for name in scored[0]["values"] if scored else []:
+        panels[name] = [trial["values"][name] for trial in scored]
+    rows = -(-len(panels) // _PANELS_A_ROW)
+    figure = _figure(3.2 * _PANELS_A_ROW, 2.6 * rows)
+    grid = np.atleast_1d(figure.subplots(rows, _PANELS_A_ROW, sharey=True)).ravel()
+    for axes, (name, values) in zip(grid, panels.items(), strict=False):
+        axes.set(xlabel=name)
+        if name == "learning_rate":
+            axes.set_xscale("log")
+            axes.xaxis.set_minor_formatter("")
+            axes.scatter(values, scores, c=colors)
+        else:
+            # Settings are drawn from few values: each has its place, evenly spaced.
+            places = sorted(set(values))
+            axes.scatter([places.index(value) for value in values], scores, c=colors)
+            axes.set_xticks(range(len(places)), [str(place) for place in places])
+            axes.margins(x=0.15)
+    for axes in grid[len(panels) :]:
+        axes.set_visible(False)
+    for axes in grid[::_PANELS_A_ROW]:
+        axes.set_ylabel(objective)
     figure.savefig(path, dpi=120)

@@ -68,11 +68,13 @@ def class_table(rows: "list[dict[str, Any]]", title: str = "") -> "Table":
     return table(columns, cells, title=title)
 
 
-def leaderboard(result: "SearchResult", defaults: dict[str, Any]) -> "Table":
+def leaderboard(result: "SearchResult") -> "Table":
     """Lay the trials out, best first, each with the settings that differ from the defaults."""
+    # The first trial of a search is the defaults.
+    defaults = next(trial.values for trial in result.trials if trial.id == 0)
     rows = []
     for trial in result.trials:
-        drawn = {k: v for k, v in trial.values.items() if v != defaults.get(k)}
+        drawn = {k: v for k, v in trial.values.items() if v != defaults[k]}
         told = " ".join(
             f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
             for name, value in drawn.items()

@@ -40,7 +40,6 @@ from kerastextzoo.tuning.space import draw, joint_space
 from kerastextzoo.tuning.trials import RECORD, Trial, ranked, read_trial, trial_folder
 
 SEARCH = "search.json"
-_DRAWN_SETTINGS = 7
 
 
 @dataclass(frozen=True)
@@ -271,9 +270,8 @@ class _Search:
         move_into(stage, self.out)
         result = SearchResult(Run(self.out), trials, self.objective)
         write_atomically(self.out / "leaderboard.csv", result.leaderboard().to_csv(index=False))
-        names = list(trials[0].values)[-_DRAWN_SETTINGS:]
         plots.draw_search(
-            [trial.as_dict() for trial in trials], self.objective, self.out / "search.png", names
+            [trial.as_dict() for trial in trials], self.objective, self.out / "search.png"
         )
         return result
 
