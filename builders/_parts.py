@@ -1,10 +1,11 @@
-"""The two ends that every model shares: token ids to vectors, features to classes."""
+"""What models share: token ids to vectors, stacked recurrent layers, features to classes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from kerastextzoo.spec import ModelConfig, Task
+from kerastextzoo.spec import Count, ModelConfig, Rate, SearchSpace, Task
 
 
 def embed(config: ModelConfig, task: Task) -> tuple[Any, Any]:
@@ -26,6 +27,46 @@ def embed(config: ModelConfig, task: Task) -> tuple[Any, Any]:
     if config.embedding_dropout:
         vectors = keras.layers.SpatialDropout1D(config.embedding_dropout)(vectors)
     return tokens, vectors
+
+
+class RecurrentConfig(ModelConfig):
+    """Settings of models that are stacked recurrent layers."""
+
+    layers: Count = 1
+    """Recurrent layers, one above the other."""
+    units: Count = 128
+    """Width of each layer's state."""
+    recurrent_dropout: Rate = 0.0
+    """Share of the state hidden from the gates, the same at every step (slower)."""
+
+
+def stack(config: RecurrentConfig, layer: Callable[..., Any], vectors: Any) -> Any:
+    """Stack recurrent layers: `(batch, steps, features)` to the last state `(batch, units)`."""
+    for depth in range(1, config.layers + 1):
+        last = depth == config.layers
+        vectors = layer(
+            config.units, recurrent_dropout=config.recurrent_dropout, return_sequences=not last
+        )(vectors)
+        if not last:
+            vectors = keras.layers.Dropout(config.dropout)(vectors)
+    return vectors
+
+
+def draw_recurrent(space: SearchSpace, *, most_layers: int) -> dict[str, Any]:
+    """Draw the settings of `RecurrentConfig`.
+
+    1 to `most_layers` layers; units 32, 64, 96 ... 256; recurrent dropout 0 or 0.2; dropouts in
+    steps of 0.1.
+    """
+    return {
+        "layers": space.Int("layers", 1, most_layers, default=1),
+        "units": space.Int("units", 32, 256, step=32, default=128),
+        "recurrent_dropout": space.Choice("recurrent_dropout", [0.0, 0.2], default=0.0),
+        "embedding_dropout": space.Choice(
+            "embedding_dropout", [0.0, 0.1, 0.2, 0.3, 0.4], default=0.2
+        ),
+        "dropout": space.Choice("dropout", [0.2, 0.3, 0.4, 0.5, 0.6], default=0.5),
+    }
 
 
 def classify(config: ModelConfig, task: Task, tokens: Any, features: Any, name: str) -> Any:

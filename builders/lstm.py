@@ -6,19 +6,12 @@ in Gal and Ghahramani 2016, https://arxiv.org/abs/1512.05287.
 
 import keras
 
-from kerastextzoo.builders._parts import classify, embed
-from kerastextzoo.spec import Count, ModelConfig, Rate, SearchSpace, Task
+from kerastextzoo.builders._parts import RecurrentConfig, classify, draw_recurrent, embed, stack
+from kerastextzoo.spec import SearchSpace, Task
 
 
-class LSTMConfig(ModelConfig):
+class LSTMConfig(RecurrentConfig):
     """Settings of `lstm`."""
-
-    layers: Count = 1
-    """LSTM layers, one above the other."""
-    units: Count = 128
-    """Width of each layer's state."""
-    recurrent_dropout: Rate = 0.0
-    """Share of the state hidden from the gates, the same at every step (slower)."""
 
 
 def build(config: LSTMConfig, task: Task) -> keras.Model:
@@ -28,31 +21,11 @@ def build(config: LSTMConfig, task: Task) -> keras.Model:
         >>> build(LSTMConfig(layers=2), Task(vocabulary_size=50, num_classes=3)).output_shape
         (None, 3)
     """
-    tokens, states = embed(config, task)
-    for layer in range(1, config.layers + 1):
-        states = keras.layers.LSTM(
-            config.units,
-            recurrent_dropout=config.recurrent_dropout,
-            return_sequences=layer < config.layers,
-        )(states)
-        if layer < config.layers:
-            states = keras.layers.Dropout(config.dropout)(states)
-    return classify(config, task, tokens, states, name="lstm")
+    tokens, vectors = embed(config, task)
+    state = stack(config, keras.layers.LSTM, vectors)
+    return classify(config, task, tokens, state, name="lstm")
 
 
 def search_space(space: SearchSpace) -> LSTMConfig:
-    """Draw settings.
-
-    1 or 2 layers; units 32, 64, 96 ... 256; recurrent dropout 0 or 0.2; dropouts in steps of 0.1.
-    """
-    return LSTMConfig.parse(
-        {
-            "layers": space.Int("layers", 1, 2, default=1),
-            "units": space.Int("units", 32, 256, step=32, default=128),
-            "recurrent_dropout": space.Choice("recurrent_dropout", [0.0, 0.2], default=0.0),
-            "embedding_dropout": space.Choice(
-                "embedding_dropout", [0.0, 0.1, 0.2, 0.3, 0.4], default=0.2
-            ),
-            "dropout": space.Choice("dropout", [0.2, 0.3, 0.4, 0.5, 0.6], default=0.5),
-        }
-    )
+    """Draw settings: 1 or 2 layers, and what `draw_recurrent` says."""
+    return LSTMConfig.parse(draw_recurrent(space, most_layers=2))

@@ -1,20 +1,26 @@
 """What the command line shows: progress and notes on standard error, results on standard output."""
 
 import json
+import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 _WIDTH_OF_A_FILE = 150
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_INTERRUPTED = 130
 
 
 class Screen:
-    """One command's output.
+    """One command's output, and what interrupts it.
+
+    The first Ctrl-C or SIGTERM ends the command in good order, a second one at once.
 
     Args:
         quiet: Show results, warnings and errors alone.
@@ -37,18 +43,28 @@ class Screen:
             console=self._errors,
             disable=quiet or not self._errors.is_terminal,
         )
+        self._interrupted = False
         self._tasks: dict[str, TaskID] = {}
         self._notes: dict[str, str] = {}
 
     def __enter__(self) -> "Screen":
         self._shown_before = warnings.showwarning
         warnings.showwarning = self._show_warning  # type: ignore[assignment]
+        self._handlers = {number: signal.signal(number, self._interrupt) for number in _SIGNALS}
         self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
         warnings.showwarning = self._shown_before
+
+    def _interrupt(self, *_: object) -> NoReturn:
+        if self._interrupted:
+            os._exit(_INTERRUPTED)
+        self._interrupted = True
+        raise KeyboardInterrupt
 
     def _show_warning(self, message: Warning | str, category: type[Warning], *_: Any) -> None:
         # Ours are for the user; those of the libraries below are for their developers.
@@ -62,6 +78,9 @@ class Screen:
 
     def track(self, what: str, done: int, total: int, note: str = "") -> None:
         """Move a bar; where nobody watches a terminal, print each new note instead."""
+        if self._interrupted:
+            # The first time it came where Python or TensorFlow drops exceptions.
+            raise KeyboardInterrupt
         if not self._errors.is_terminal and note and note != self._notes.get(what):
             self._notes[what] = note
             self.note(f"{what}: {note}")

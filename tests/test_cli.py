@@ -1,5 +1,6 @@
 """The commands as people and scripts see them: output, exit status, what is left behind."""
 
+import contextlib
 import gzip
 import io
 import json
@@ -15,6 +16,7 @@ import pytest
 
 from kerastextzoo import cli
 from kerastextzoo.builders import list_models
+from kerastextzoo.console import Screen
 from kerastextzoo.data import Splits
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,7 +109,7 @@ def test_evaluate(command: Command, run: Path, data: Path) -> None:
 
 
 def test_predict(command: Command, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = ["Return the mean of an array.", "", "Open a socket."]
+    texts = ["Return the mean of an array.", "", "Open a\u2028socket."]
     given = command.json("predict", run, *texts)["predictions"]
     assert len(given) == 3
     for predicted in given:
@@ -119,6 +121,8 @@ def test_predict(command: Command, run: Path, monkeypatch: pytest.MonkeyPatch) -
     assert command.json("predict", run)["predictions"] == given
     Path("texts.txt").write_text("\n".join(texts) + "\n", "utf-8")
     assert command.json("predict", run, "--data", "texts.txt")["predictions"] == given
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    assert command("predict", run)[:2] == (2, "")
     status, out, err = command("predict", run, texts[0], "--quiet")
     assert (status, err) == (0, "")
     assert out.split("\t")[0] == given[0]["label"]
@@ -274,3 +278,29 @@ def test_interrupted_tune_is_status_130_and_resume_ends_where_it_would_have(
     assert (tmp_path / "whole/saved_model/saved_model.pb").is_file()
     for picture in ("search.png", "curves.png", "confusion.png"):
         assert (tmp_path / "whole" / picture).stat().st_size > 5_000
+
+
+def test_an_interrupt_that_a_library_drops_comes_again(capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with Screen(quiet=True) as screen:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            screen.track("training", 1, 2)
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
+    program = (
+        "import contextlib, signal, time\n"
+        "from kerastextzoo.console import Screen\n"
+        "with Screen(quiet=True):\n"
+        "    with contextlib.suppress(KeyboardInterrupt): signal.raise_signal(signal.SIGINT)\n"
+        "    with contextlib.suppress(BaseException): signal.raise_signal(signal.SIGTERM)\n"
+        "    time.sleep(60)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, check=False, timeout=30
+    )
+    assert found.returncode == 130

@@ -28,7 +28,7 @@ SUBPACKAGES = [f"kerastextzoo.{folder}" for folder in FOLDERS]
 ROWS = {
     unit: row
     for row, units in {
-        4: "estimator cli console summary __main__ __init__",
+        4: "estimator cli console options summary __main__ __init__",
         3: "run training evaluation plots baselines export settings tuning",
         2: "builders preparation",
         1: "layers optimizers text batching embeddings distribution",

@@ -84,8 +84,9 @@ def fitted(preparation: Preparation) -> Fitted:
 
 
 def test_it_learns(fitted: Fitted) -> None:
-    assert fitted.validation.accuracy > 0.6
-    assert fitted.history[-1]["loss"] < fitted.history[0]["loss"]
+    # Of three equal classes.
+    assert fitted.validation.accuracy > 0.5
+    assert fitted.history[-1]["accuracy"] > 0.8
 
 
 def test_best_epoch_is_kept(fitted: Fitted, preparation: Preparation) -> None:

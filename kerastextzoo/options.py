@@ -1,0 +1,164 @@
+"""Options that several commands share, and the work they stand for.
+
+A command takes a group of them as its parameter `options`; `with_options` makes each field of the
+group an option of the command. To add an option to all commands of a kind, add a field.
+"""
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from kerastextzoo.errors import InputError, quoted
+
+if TYPE_CHECKING:
+    from kerastextzoo.console import Screen
+    from kerastextzoo.data import Splits
+    from kerastextzoo.preparation import Preparation
+    from kerastextzoo.settings import Settings
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one option for each field of its parameter `options`, a dataclass."""
+    own = inspect.signature(command).parameters
+    group = own["options"].annotation
+    hints = get_type_hints(group, include_extras=True)
+    named = inspect.Parameter.KEYWORD_ONLY
+    shared = [
+        inspect.Parameter(field.name, named, default=field.default, annotation=hints[field.name])
+        for field in dataclasses.fields(group)
+    ]
+
+    @functools.wraps(command)
+    def call(**given: Any) -> None:
+        values = {parameter.name: given.pop(parameter.name) for parameter in shared}
+        command(options=group(**values), **given)
+
+    kept = [value.replace(kind=named) for name, value in own.items() if name != "options"]
+    call.__signature__ = inspect.Signature([*kept, *shared])  # type: ignore[attr-defined]
+    return call
+
+
+TextColumn = Annotated[str, typer.Option(help="Column of the text.")]
+Encoding = Annotated[str | None, typer.Option(help="Encoding of the files, such as gb18030.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """How a command tells its result."""
+
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no notes.")] = False
+    json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False
+
+    def screen(self) -> "Screen":
+        """Return where notes, progress and the result go."""
+        from kerastextzoo.console import Screen
+
+        return Screen(quiet=self.quiet, as_json=self.json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingOptions(OutputOptions):
+    """How files of texts are read."""
+
+    text_column: TextColumn = "text"
+    label_column: Annotated[str, typer.Option(help="Column of the label.")] = "label"
+    encoding: Encoding = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions(ReadingOptions):
+    """What is trained, on what, and how."""
+
+    data: Annotated[
+        str | None,
+        typer.Option(help="A file, a folder, or a known name. Default: the built-in 'docstrings'."),
+    ] = None
+    valid: Annotated[str | None, typer.Option(help="Official validation texts.")] = None
+    test: Annotated[str | None, typer.Option(help="Official test texts.")] = None
+    tokenizer: Annotated[str, typer.Option(help="word, char, or auto: by looking at the text.")] = (
+        "auto"
+    )
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write. Default: a new one in runs/.")
+    ] = None
+    seed: Annotated[int, typer.Option(help="The same seed gives the same numbers on a CPU.")] = 0
+    epochs: Annotated[int | None, typer.Option(help="Most passes over the texts.")] = None
+    batch_size: Annotated[int | None, typer.Option(help="Texts of one step.")] = None
+    max_length: Annotated[int | None, typer.Option(help="Tokens of a text that are read.")] = None
+    embeddings: Annotated[
+        Path | None, typer.Option(help="Word vectors to start from (word2vec or GloVe format).")
+    ] = None
+    set: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Any setting; 'kerastextzoo models NAME'."),
+    ] = None
+    objective: Annotated[str, typer.Option(help="val_accuracy, val_macro_f1 or val_loss.")] = (
+        "val_accuracy"
+    )
+    strategy: Annotated[
+        str, typer.Option(help="none, or mirrored: all devices of this machine.")
+    ] = "none"
+
+    def settings(self, model: str) -> "Settings":
+        """Return the settings of a model, checked."""
+        from kerastextzoo.settings import share_out
+
+        given: dict[str, object] = {"tokenizer": self.tokenizer}
+        for name in ("epochs", "batch_size", "max_length"):
+            if getattr(self, name) is not None:
+                given[name] = getattr(self, name)
+        for assignment in self.set or []:
+            key, separator, value = assignment.partition("=")
+            if not separator or not key:
+                raise InputError(f"--set takes KEY=VALUE; got {quoted(assignment)}")
+            given[key] = value
+        return share_out(model, given)
+
+    def new_folder(self, name: str) -> Path:
+        """Return `--out`, or the next free folder of that name in `runs`."""
+        from kerastextzoo.storage import check_free
+
+        number = 1
+        while Path("runs", f"{name}-{number}").exists():
+            number += 1
+        return check_free(self.out or Path("runs", f"{name}-{number}"))
+
+    def read_splits(self, screen: "Screen") -> "Splits":
+        """Read training, validation and test texts; cut the parts that were not given."""
+        from kerastextzoo.data import Dataset, load_dataset, make_splits
+
+        def read(source: str | None) -> Dataset:
+            return load_dataset(
+                source,
+                text_column=self.text_column,
+                label_column=self.label_column,
+                encoding=self.encoding,
+                progress=partial(screen.track, "collecting docstrings"),
+            )
+
+        official = (read(source) if source else None for source in (self.valid, self.test))
+        splits = make_splits(read(self.data), *official, seed=self.seed)
+        screen.note(f"data        {splits.train.name}: {len(splits.label_names)} classes")
+        screen.note(f"split       {splits.how}")
+        return splits
+
+    def prepare(self, screen: "Screen", splits: "Splits", settings: "Settings") -> "Preparation":
+        """Make the splits ready for training, saying what was found and chosen."""
+        from kerastextzoo.preparation import Preparation
+
+        preparation = Preparation(
+            splits, settings.text, seed=self.seed, vectors=self.embeddings, track=screen.track
+        )
+        said = preparation.describe()
+        parts = ", ".join(f"{count:,} {name}" for name, count in said["texts"].items())
+        chosen = "chosen by looking at the text" if self.tokenizer == "auto" else "as told"
+        screen.note(f"texts       {parts}")
+        screen.note(f"tokens      {said['tokenizer']} ({chosen}); {said['vocabulary']:,} are known")
+        return preparation
