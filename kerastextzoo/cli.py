@@ -5,6 +5,7 @@ of `kerastextzoo.options`; raise `InputError` for whatever a user can mend.
 """
 
 import os
+import shlex
 import shutil
 import sys
 import traceback
@@ -153,6 +154,7 @@ def tune(
             "baseline": baseline,
             "saved_model": str(exported),
         }
+        example = shlex.quote(splits.validation.texts[0][:60])
         screen.result(
             content,
             leaderboard(result),
@@ -160,7 +162,7 @@ def tune(
             *describe_run(result.run, baseline),
             f"SavedModel  {exported}",
             f"pictures    {out / 'search.png'}, {out / 'curves.png'}, {out / 'confusion.png'}",
-            f"classify    kerastextzoo predict {out} 'Return the mean of an array.'",
+            f"classify    kerastextzoo predict {out} {example}",
         )
 
 

@@ -112,6 +112,15 @@ def move_into(folder: Path, out: Path) -> None:
     _sync_folder(out)
 
 
+def clear_leftovers(folder: Path) -> None:
+    """Remove what writes that were killed left in a folder of ours."""
+    for leftover in folder.glob(".*.tmp"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+
+
 def read_json(path: Path) -> Any:
     """Read JSON that we wrote.
 

@@ -146,6 +146,10 @@ def test_an_interrupted_search_goes_on_where_it_was(
     with pytest.raises(KeyboardInterrupt):
         run_search(preparation, tmp_path / "out")
     assert len(list((tmp_path / "out" / "trials").iterdir())) == finished
+    # What a kill in the middle of a write would leave as well.
+    (tmp_path / "out" / "trials" / ".0009.1.tmp").mkdir()
+    (tmp_path / "out" / ".best.tmp").mkdir()
+    (tmp_path / "out" / ".search.json.1.tmp").write_text("{", "utf-8")
     # Exactly the rest is trained: one more training would be interrupted.
     monkeypatch.setattr(search, "fit", Interrupt(3 - finished))
     resumed = run_search(preparation, tmp_path / "out", resume=True)
@@ -154,6 +158,7 @@ def test_an_interrupted_search_goes_on_where_it_was(
         resumed.run.model.get_weights(), result.run.model.get_weights(), strict=True
     ):
         np.testing.assert_array_equal(one, two)
+    assert not list((tmp_path / "out").rglob(".*"))
     # A search that has ended can be given more trials.
     monkeypatch.setattr(search, "fit", Interrupt(1))
     longer = run_search(preparation, tmp_path / "out", resume=True, max_trials=4)

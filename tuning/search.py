@@ -28,6 +28,7 @@ from kerastextzoo.spec import ModelSpec
 from kerastextzoo.storage import (
     FORMAT,
     check_free,
+    clear_leftovers,
     move_into,
     read_json,
     staged,
@@ -163,8 +164,8 @@ class _Search:
         marker = self.out / SEARCH
         if resume and marker.is_file():
             _refuse_other(read_json(marker), identity, self.out)
-            for leftover in (self.out / "trials").glob(".*.tmp"):
-                shutil.rmtree(leftover)
+            clear_leftovers(self.out)
+            clear_leftovers(self.out / "trials")
             return
         if resume:
             raise InputError(f"no search to resume in {named(self.out)}; leave out --resume")
@@ -265,7 +266,7 @@ class _Search:
             )
         with_test = "test" in self.preparation.texts
         test = evaluate_part(best.model, self.preparation, "test") if with_test else None
-        stage = self.out / f".best.{os.getpid()}"
+        stage = self.out / ".best.tmp"
         copy_run(folder, stage, test)
         move_into(stage, self.out)
         result = SearchResult(Run(self.out), trials, self.objective)
