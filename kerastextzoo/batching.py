@@ -4,9 +4,10 @@ Each batch is padded to its own longest text, so little time goes into padding. 
 package give the same answer however much padding there is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,24 @@ class EncodedTexts:
 
     def __len__(self) -> int:
         return len(self.starts) - 1
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Return the texts that `write` wrote, memory-mapped."""
+        return cls(
+            np.memmap(folder / "tokens.int32", np.int32, mode="r"),
+            np.load(folder / "starts.npy", mmap_mode="r", allow_pickle=False),
+        )
+
+    @staticmethod
+    def write(folder: Path, parts: "Iterable[EncodedTexts]") -> None:
+        """Write texts that come part by part, none of them kept in memory."""
+        lengths = [np.zeros(1, np.int64)]
+        with (folder / "tokens.int32").open("wb") as file:
+            for part in parts:
+                part.tokens.astype(np.int32).tofile(file)
+                lengths.append(part.lengths)
+        np.save(folder / "starts.npy", np.cumsum(np.concatenate(lengths)), allow_pickle=False)
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:

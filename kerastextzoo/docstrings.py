@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import importlib.util
 import json
-import os
 import platform
 import sysconfig
 import warnings
@@ -18,8 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
-import platformdirs
-
+from kerastextzoo.cache import cache_folder
 from kerastextzoo.storage import write_atomically
 
 RULES = 1  # raise it whenever the same sources would give another corpus
@@ -59,12 +57,6 @@ def load_docstrings(progress: Progress | None = None) -> tuple[tuple[str, ...], 
         pairs = collect_docstrings(progress=progress)
         _write(path, pairs)
     return tuple(text for text, _ in pairs), tuple(label for _, label in pairs)
-
-
-def cache_folder() -> Path:
-    """Return the folder that `KERASTEXTZOO_CACHE` names, or the user's cache folder."""
-    chosen = os.environ.get("KERASTEXTZOO_CACHE")
-    return Path(chosen) if chosen else platformdirs.user_cache_path("kerastextzoo", False)
 
 
 def fingerprint(libraries: Iterable[str] = tuple(LIBRARIES)) -> str:

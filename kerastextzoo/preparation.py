@@ -3,22 +3,44 @@
 Every model that is trained on the same preparation shares them.
 """
 
+import hashlib
+from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from kerastextzoo import text
 from kerastextzoo.batching import EncodedTexts
+from kerastextzoo.cache import cached
 from kerastextzoo.data import Splits, label_ids
 from kerastextzoo.embeddings import Coverage, embedding_matrix, load_vectors, train_word2vec
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.seeds import derive_seed
-from kerastextzoo.text import TextConfig, count_tokens, fit_encoder, tokenize
+from kerastextzoo.text import TextConfig, TextEncoder, count_tokens, fit_encoder
 
 if TYPE_CHECKING:
     from kerastextzoo.data import Dataset
+
+_TEXTS_AT_ONCE = 4096
+_FIRST_WORD = 2
+# Kept ids are good for as long as the code that makes them stays the same.
+_TOKENIZING = {"code": hashlib.sha256(Path(text.__file__).read_bytes()).hexdigest()}
+
+
+class _Sentences:
+    """The known words of each text, made of its ids again and again without keeping any."""
+
+    def __init__(self, texts: EncodedTexts, vocabulary: Sequence[str]) -> None:
+        self.texts, self.vocabulary = texts, vocabulary
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for start, end in pairwise(self.texts.starts):
+            ids = self.texts.tokens[start:end].tolist()
+            yield [self.vocabulary[index] for index in ids if index >= _FIRST_WORD]
 
 
 class Preparation:
@@ -29,6 +51,7 @@ class Preparation:
         config: How text becomes token ids.
         seed: Of word2vec and of the rows that have no vector.
         vectors: A file of word vectors to start from; None trains word2vec on the training texts.
+        cache: Whether to keep vocabulary and ids on disk for the next time.
         track: Progress.
 
     Attributes:
@@ -44,24 +67,52 @@ class Preparation:
         *,
         seed: int = 0,
         vectors: str | Path | None = None,
+        cache: bool = False,
         track: Track = silent,
     ) -> None:
         self.splits = splits
         self.config = config or TextConfig()
         self.seed = seed
         self.vectors = vectors
+        self.cache = cache
         self.track = track
-        self.encoder = fit_encoder(splits.train.texts, self.config)
+        self.encoder = self._fit_encoder()
         self.texts: dict[str, EncodedTexts] = {}
         self.label_ids: dict[str, npt.NDArray[np.int32]] = {}
         for name, part in self._parts().items():
-            self.texts[name] = self.encoder.encode(part.texts)
+            self.texts[name] = self._encode(part)
             self.label_ids[name] = label_ids(part.labels, splits.label_names)
         self._matrices: dict[int | None, tuple[npt.NDArray[np.float32], Coverage]] = {}
 
     def _parts(self) -> "dict[str, Dataset]":
         parts = {"train": self.splits.train, "validation": self.splits.validation}
         return parts if self.splits.test is None else {**parts, "test": self.splits.test}
+
+    def _fit_encoder(self) -> TextEncoder:
+        train = self.splits.train
+
+        def fill(folder: Path) -> None:
+            encoder = fit_encoder(train.texts, self.config)
+            (folder / "encoder.json").write_text(encoder.to_json(), "utf-8")
+
+        made_of: dict[str, object] = {
+            "texts": train.fingerprint,
+            "config": self.config.model_dump(mode="json"),
+        }
+        entry = cached("vocabulary", made_of | _TOKENIZING, fill) if self.cache else None
+        if entry is None:
+            return fit_encoder(train.texts, self.config)
+        return TextEncoder.from_json((entry / "encoder.json").read_text("utf-8"))
+
+    def _encode(self, part: "Dataset") -> EncodedTexts:
+        def fill(folder: Path) -> None:
+            chunks = range(0, len(part), _TEXTS_AT_ONCE)
+            encoded = (self.encoder.encode(part.texts[at : at + _TEXTS_AT_ONCE]) for at in chunks)
+            EncodedTexts.write(folder, encoded)
+
+        made_of = {"texts": part.fingerprint, "encoder": self.encoder.to_json(), **_TOKENIZING}
+        entry = cached("tokens", made_of, fill) if self.cache else None
+        return self.encoder.encode(part.texts) if entry is None else EncodedTexts.read(entry)
 
     def embedding(self, features: int) -> tuple[npt.NDArray[np.float32], Coverage]:
         """Return the matrix `(vocabulary, features)` to start from, and what it covers.
@@ -79,7 +130,7 @@ class Preparation:
             vectors = load_vectors(self.vectors, words=vocabulary[2:])
         else:
             vectors = train_word2vec(
-                tokenize(self.splits.train.texts, self.encoder.tokenizer),
+                _Sentences(self.texts["train"], vocabulary),
                 dim=features,
                 min_count=self.config.min_count,
                 seed=derive_seed(self.seed, "word2vec"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kerastextzoo import docstrings
+from kerastextzoo.cache import cache_folder
 from kerastextzoo.docstrings import collect_docstrings, fingerprint, load_docstrings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -182,7 +183,7 @@ def test_progress_counts_files(write_source: WriteSource) -> None:
 
 
 def cache_file() -> Path:
-    (path,) = docstrings.cache_folder().iterdir()
+    (path,) = cache_folder().iterdir()
     return path
 
 

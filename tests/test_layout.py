@@ -32,7 +32,7 @@ ROWS = {
         3: "run training evaluation plots baselines export settings tuning",
         2: "builders preparation",
         1: "layers optimizers text batching embeddings distribution",
-        0: "errors spec data reading docstrings progress seeds storage",
+        0: "errors spec data reading docstrings cache progress seeds storage",
     }.items()
     for unit in units.split()
 }
