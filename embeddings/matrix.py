@@ -1,6 +1,6 @@
 """Line word vectors up with a vocabulary, and say how much of it they cover."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy
@@ -11,6 +11,7 @@ from kerastextzoo.seeds import derive_seed
 
 _FIRST_WORD = 2  # row 0 is padding, row 1 the unknown word
 _MISSING_SHOWN = 20
+_FULL_WIDTH = 0xFEE0  # from an ASCII character to its full-width form
 _SMALL = 0.05  # half-width of the random values when no found vector sets a scale
 
 
@@ -54,12 +55,44 @@ class Coverage:
 
 
 def spellings(word: str) -> tuple[str, ...]:
-    """Return the spellings under which a word is looked up, the first one first.
+    r"""Return the spellings under which a word is looked up, the first one first.
 
     >>> spellings("paris")
     ('paris', 'paris', 'Paris', 'PARIS')
+    >>> spellings("?")[-1]
+    '\uff1f'
     """
-    return word, word.lower(), word.capitalize(), word.upper()
+    tried = (word, word.lower(), word.capitalize(), word.upper())
+    # Chinese character vectors often have punctuation in its full-width form alone.
+    full_width = word.isascii() and len(word) == 1 and word.isprintable() and word != " "
+    return (*tried, chr(ord(word) + _FULL_WIDTH)) if full_width else tried
+
+
+def coverage_of(counts: Mapping[str, int], vectors: KeyedVectors) -> Coverage:
+    """Say how much of the words of some texts has a vector, looked up as `embedding_matrix` does.
+
+    Args:
+        counts: How often each word occurs.
+        vectors: From `load_vectors` or `train_word2vec`.
+
+    Example:
+        >>> from gensim.models import KeyedVectors
+        >>> vectors = KeyedVectors(1)
+        >>> vectors.add_vectors(["Paris"], [[1.0]])
+        >>> print(coverage_of({"paris": 3, "of": 1}, vectors))
+        vectors for 1 of 2 words (50.0 %; 75.0 % of the tokens); without one: 'of'
+    """
+    index = vectors.key_to_index
+    ranked = sorted(counts, key=lambda word: (-counts[word], word))
+    missing = [word for word in ranked if not any(s in index for s in spellings(word))]
+    total = sum(counts.values())
+    return Coverage(
+        types_found=len(ranked) - len(missing),
+        types_total=len(ranked),
+        tokens_found=total - sum(counts[word] for word in missing),
+        tokens_total=total,
+        missing=tuple(missing[:_MISSING_SHOWN]),
+    )
 
 
 def embedding_matrix(

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from kerastextzoo.data import Splits
+from kerastextzoo.splits import Splits
 from kerastextzoo.text import choose_tokenizer
 
 BASELINE = "TF-IDF + linear SVM"

@@ -1,7 +1,8 @@
 """The commands. Each is a thin function over the library, which it imports only when it runs.
 
 To add a command, write a function under `@_command` whose parameter `options` is one of the groups
-of `kerastextzoo.options`; raise `InputError` for whatever a user can mend.
+of `kerastextzoo.options`; raise `InputError` for whatever a user can mend. The commands about data
+and about embeddings are in `kerastextzoo.cli_data`.
 """
 
 import os
@@ -15,13 +16,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from kerastextzoo.cli_data import data_app, embeddings_app
 from kerastextzoo.errors import InputError, KerasTextZooError
 from kerastextzoo.options import (
-    Encoding,
     OutputOptions,
     ReadingOptions,
-    TextColumn,
     TrainingOptions,
+    load_tensorflow,
     with_options,
 )
 
@@ -33,6 +34,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Text classifiers in Keras that learn, and a search that finds good ones.",
 )
+
+
+app.add_typer(data_app, name="data")
+app.add_typer(embeddings_app, name="embeddings")
 
 
 def _command(function: Callable[..., None]) -> Callable[..., None]:
@@ -49,7 +54,7 @@ def models(
     name: Annotated[str | None, typer.Argument(help="Show this model's settings.")] = None,
 ) -> None:
     """List the models of the zoo, or the settings of one."""
-    _load_tensorflow()
+    load_tensorflow()
     from kerastextzoo import settings
     from kerastextzoo.builders import MODELS, create_model
     from kerastextzoo.console import table
@@ -85,7 +90,7 @@ def models(
 def train(options: TrainingOptions, model: Model) -> None:
     """Train one model and write a run."""
     with options.screen() as screen:
-        _load_tensorflow()
+        load_tensorflow()
         from kerastextzoo.run import train
         from kerastextzoo.summary import describe_run, per_class, run_as_dict
 
@@ -119,7 +124,7 @@ def tune(
     if (resume or overwrite) and options.out is None:
         raise InputError("--resume and --overwrite need the folder of the search: give --out")
     with options.screen() as screen:
-        _load_tensorflow()
+        load_tensorflow()
         from kerastextzoo import tuning
         from kerastextzoo.baselines import linear_baseline
         from kerastextzoo.summary import describe_run, leaderboard, per_class, run_as_dict
@@ -177,16 +182,11 @@ def evaluate(
         from kerastextzoo.console import table
         from kerastextzoo.data import load_dataset
 
-        _load_tensorflow()
+        load_tensorflow()
         from kerastextzoo.run import Run
         from kerastextzoo.summary import class_table
 
-        truth = load_dataset(
-            data,
-            text_column=options.text_column,
-            label_column=options.label_column,
-            encoding=options.encoding,
-        )
+        truth = load_dataset(data, reading=options.reading())
         evaluation = Run(run).evaluate(truth)
         names = [row["label"] for row in evaluation.per_class]
         screen.result(
@@ -204,12 +204,10 @@ def evaluate(
 
 @_command
 def predict(
-    options: OutputOptions,
+    options: ReadingOptions,
     run: RunFolder,
     text: Annotated[list[str] | None, typer.Argument(metavar="[TEXT ...]")] = None,
     data: Annotated[str | None, typer.Option(help="A file of texts.")] = None,
-    text_column: TextColumn = "text",
-    encoding: Encoding = None,
 ) -> None:
     """Label texts; without TEXT and --data, one text a line from standard input."""
     with options.screen() as screen:
@@ -217,14 +215,11 @@ def predict(
 
         if text and data:
             raise InputError("give TEXT or --data, not both")
-        _load_tensorflow()
+        load_tensorflow()
         from kerastextzoo.run import Run
 
         loaded = Run(run)
-        if data:
-            texts = load_texts(data, text_column=text_column, encoding=encoding)
-        else:
-            texts = text or _standard_input()
+        texts = load_texts(data, reading=options.reading()) if data else text or _standard_input()
         answers = loaded.predict_proba(texts)
         predictions = [
             {
@@ -253,23 +248,6 @@ def export(
         screen.note("writing, loading and comparing the SavedModel")
         exported = export(run, to)
         screen.result({"run": str(run), "saved_model": str(exported)}, f"SavedModel  {exported}")
-
-
-def _load_tensorflow() -> None:
-    """Import TensorFlow without the lines that it writes to standard error whatever its settings.
-
-    They come from C++ before any log level counts, so the file descriptor itself is turned away.
-    """
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        import keras  # noqa: F401
-        import tensorflow  # noqa: F401
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _standard_input() -> list[str]:
@@ -323,7 +301,7 @@ def main() -> None:
         sys.exit(status)
     except (InputError, typer.TyperException) as error:
         message = error.format_message() if isinstance(error, typer.TyperException) else error
-        _stop(_BAD_INPUT, f"error: {message}")
+        _stop(_BAD_INPUT, f"error: {message or 'no command given'}")
     except KerasTextZooError as error:
         _stop(_FAULT, f"error: {error}")
     except (KeyboardInterrupt, typer.Abort):

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 _WIDTH_OF_A_FILE = 150
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -36,10 +36,15 @@ class Screen:
         self._results = Console(highlight=False, soft_wrap=True, width=width)
         self._bars = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=16),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
+            # On a narrow terminal the note gives way, not the bar.
+            TextColumn(
+                "{task.fields[note]}",
+                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+            ),
+            expand=True,
             console=self._errors,
             disable=quiet or not self._errors.is_terminal,
         )
@@ -50,6 +55,8 @@ class Screen:
     def __enter__(self) -> "Screen":
         self._shown_before = warnings.showwarning
         warnings.showwarning = self._show_warning  # type: ignore[assignment]
+        self._dropped_before = sys.unraisablehook
+        sys.unraisablehook = self._dropped
         self._handlers = {number: signal.signal(number, self._interrupt) for number in _SIGNALS}
         self._bars.start()
         return self
@@ -59,12 +66,18 @@ class Screen:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         warnings.showwarning = self._shown_before
+        sys.unraisablehook = self._dropped_before
 
     def _interrupt(self, *_: object) -> NoReturn:
         if self._interrupted:
             os._exit(_INTERRUPTED)
         self._interrupted = True
         raise KeyboardInterrupt
+
+    def _dropped(self, dropped: Any) -> None:
+        # An interrupt in a callback that can't raise; `track` raises it again.
+        if not issubclass(dropped.exc_type, KeyboardInterrupt):
+            self._dropped_before(dropped)
 
     def _show_warning(self, message: Warning | str, category: type[Warning], *_: Any) -> None:
         # Ours are for the user; those of the libraries below are for their developers.

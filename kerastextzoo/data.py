@@ -1,45 +1,44 @@
-"""From a file to texts with labels, and from those to training, validation and test parts.
+"""Texts with their labels, from a file, a data frame or a Hugging Face data set.
 
-Files are read by `kerastextzoo.reading`.
+Files are read by `kerastextzoo.formats`; `kerastextzoo.splits` makes the parts for training.
 """
 
 import hashlib
 import json
 import os
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from kerastextzoo.docstrings import Progress, load_docstrings
-from kerastextzoo.errors import InputError, nearest, quoted
+from kerastextzoo.errors import quoted
+from kerastextzoo.formats import EMBEDDED, check_header, read_rows
 from kerastextzoo.reading import (
-    EMBEDDED,
-    READERS,
     DataWarning,
+    Reading,
+    Rows,
     Source,
     check_labels,
+    check_spellings,
     check_texts,
     input_error,
-    read_lines,
-    read_rows,
+    tell_oddities,
     warn_of,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "DataWarning",
     "Dataset",
-    "Splits",
-    "label_ids",
+    "Reading",
+    "dataset_from_frame",
+    "dataset_from_hub",
     "load_dataset",
     "load_texts",
-    "make_splits",
 ]
-
-FEWEST_CLASSES = 2
 
 
 @dataclass(frozen=True)
@@ -88,35 +87,35 @@ def load_dataset(
     label_column: str = "label",
     encoding: str | None = None,
     progress: Progress | None = None,
+    reading: Reading | None = None,
 ) -> Dataset:
     """Read texts and labels; blank texts are dropped with a warning.
 
     Args:
-        source: A path, or None for the embedded corpus; see `kerastextzoo.reading.ACCEPTED`.
+        source: A path, or None for the embedded corpus; see `kerastextzoo.formats.ACCEPTED`.
         text_column: The name of the column of texts.
         label_column: The name of the column of labels.
         encoding: None for UTF-8, or UTF-16 if the file starts with its byte order mark.
         progress: Called while the embedded corpus is collected for the first time.
+        reading: All about reading, in place of the column names and the encoding.
 
     Raises:
         InputError: The file or some of its rows can't be used.
     """
     if source is None or source == EMBEDDED:
         return Dataset(EMBEDDED, *load_docstrings(progress))
-    rows = read_rows(source, (text_column, label_column), encoding, READERS)
-    texts, labels = check_texts(source, rows), check_labels(source, rows)
-    blank = [row for (row, _), text in zip(rows, texts, strict=True) if not text.strip()]
-    if len(blank) == len(rows):
-        rest = f"expected words in column {quoted(text_column)}; name another column"
-        raise input_error(source, f"all {len(rows)} texts are empty", rest)
-    if blank:
-        warn_of(source, "empty text dropped", "expected words; add them or remove the row", blank)
-    kept = [i for i, text in enumerate(texts) if text.strip()]
-    return Dataset(os.fspath(source), tuple(texts), tuple(labels)).subset(kept)
+    if reading is None:
+        reading = Reading(text_column=text_column, label_column=label_column, encoding=encoding)
+    rows = read_rows(source, (reading.text_column, reading.label_column), reading)
+    return _from_rows(os.fspath(source), rows, reading)
 
 
 def load_texts(
-    source: Source, *, text_column: str = "text", encoding: str | None = None
+    source: Source,
+    *,
+    text_column: str = "text",
+    encoding: str | None = None,
+    reading: Reading | None = None,
 ) -> list[str]:
     """Read texts to be classified: the column of texts, or each line of a .txt file.
 
@@ -127,158 +126,83 @@ def load_texts(
     """
     if source == EMBEDDED:
         return list(load_dataset(source).texts)
-    rows = read_rows(source, (text_column,), encoding, {**READERS, ".txt": read_lines})
-    return check_texts(source, rows)
+    reading = reading or Reading(text_column=text_column, encoding=encoding)
+    rows = read_rows(source, (reading.text_column,), reading)
+    return [str(cells[0]) for _, cells in check_texts(source, rows, reading)]
 
 
-@dataclass(frozen=True)
-class Splits:
-    """Training, validation and test parts.
-
-    Attributes:
-        train: To learn from.
-        validation: To choose by.
-        test: To report on, seen once.
-        label_names: All classes, sorted; the place is the class id.
-        how: How the parts came about, in one sentence.
-        rows: By part, the row numbers in the data set that it was taken from.
-    """
-
-    train: Dataset
-    validation: Dataset
-    test: Dataset | None
-    label_names: tuple[str, ...]
-    how: str
-    rows: dict[str, list[int]]
-
-    @property
-    def fingerprint(self) -> str:
-        """A SHA-256 over the texts and labels of the parts."""
-        parts = [part and part.fingerprint for part in (self.train, self.validation, self.test)]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def make_splits(
-    data: Dataset,
-    validation: Dataset | None = None,
-    test: Dataset | None = None,
+def dataset_from_frame(
+    frame: "pd.DataFrame",
     *,
-    seed: int,
-    validation_share: float = 0.1,
-    test_share: float = 0.1,
-) -> Splits:
-    """Split a data set; official parts stay as they are, the missing ones are cut from `data`.
+    text_column: str = "text",
+    label_column: str = "label",
+    name: str = "frame",
+) -> Dataset:
+    """Take texts and labels from a pandas DataFrame; rows are counted from 1.
 
-    Texts that differ in case or white space alone always land in the same part.
+    Raises:
+        InputError: A column is missing, or some of the rows can't be used.
+    """
+    columns, header = (text_column, label_column), [str(column) for column in frame.columns]
+    check_header(name, "", columns, header)
+    return _from_cells(name, [frame.iloc[:, header.index(column)].tolist() for column in columns])
 
-    >>> data = Dataset("numbers", tuple(map(str, range(20))), ("even", "odd") * 10)
-    >>> splits = make_splits(data, seed=0)
-    >>> len(splits.train), splits.how
-    (16, 'stratified 80/10/10, seed 0, no official split given')
+
+def dataset_from_hub(
+    dataset: Any,
+    *,
+    part: str | None = None,
+    text_column: str = "text",
+    label_column: str = "label",
+    name: str = "hub",
+) -> Dataset:
+    """Take texts and labels from a `datasets.Dataset`; ids of a `ClassLabel` become its names.
+
+    Nothing is downloaded.
 
     Args:
-        data: What to learn from.
-        validation: The official validation part.
-        test: The official test part.
-        seed: The same one gives the same parts.
-        validation_share: How much of `data` becomes the validation part, above 0.
-        test_share: How much becomes the test part; 0 for none.
+        dataset: A `datasets.Dataset`, or a `datasets.DatasetDict`, of which `part` is taken.
+        part: Which data set of a `datasets.DatasetDict`.
+        text_column: The name of the column of texts.
+        label_column: The name of the column of labels.
+        name: What to call it in messages.
 
     Raises:
-        InputError: There are too few classes or texts, or labels that training lacks.
+        InputError: A part or column is missing, or some of the rows can't be used.
     """
-    if not (0 < validation_share < 1 - test_share <= 1):
-        got = f"got {validation_share} for validation and {test_share} for test"
-        raise input_error(
-            data.name, "no such shares", f"{got}; expected positive ones, in sum below 1"
-        )
-    names = _check_classes(data)
-    given = {"validation": validation, "test": test}
-    official = {name: part for name, part in given.items() if part is not None}
-    for part in official.values():
-        _check_known(part, names)
-    wanted = {"test": test_share, "validation": validation_share}
-    shares = {name: share for name, share in wanted.items() if share and name not in official}
-    rows = _cut(data, shares, names, seed)
-    parts = {name: data.subset(rows[name]) for name in rows} | official
-    rows |= {name: list(range(len(part))) for name, part in official.items()}
-    how = _describe(shares, list(official), seed)
-    return Splits(parts["train"], parts["validation"], parts.get("test"), names, how, rows)
+    if isinstance(dataset, Mapping):
+        if part not in dataset:
+            found = ", ".join(map(quoted, dataset))
+            rest = f"got {found}; expected the name of one; give part"
+            raise input_error(name, f"no part {quoted(part)}", rest)
+        dataset = dataset[part]
+    check_header(name, "", (text_column, label_column), dataset.column_names)
+    labels = list(dataset[label_column])
+    names = getattr(dataset.features[label_column], "names", None)
+    if names is not None:
+        # The hub's own id for "no label" is -1.
+        labels = [None if label is None or label < 0 else names[label] for label in labels]
+    return _from_cells(name, [list(dataset[text_column]), labels])
 
 
-def _check_classes(data: Dataset) -> tuple[str, ...]:
-    names = tuple(sorted(set(data.labels)))
-    if len(names) < FEWEST_CLASSES:
-        found = f"only {quoted(names[0])}" if names else "none"
-        what = f"needs at least {FEWEST_CLASSES} classes, found {found}"
-        raise input_error(data.name, what, "name another column, or add examples of other classes")
-    # No error on reading: to evaluate, a file with one text a class is fine.
-    if len(names) > max(FEWEST_CLASSES, len(data) / 2):
-        got = f"got {len(names)} classes in {len(data)} rows; expected few"
-        raise input_error(
-            data.name, "more than half of the labels differ", f"{got}; columns swapped?"
-        )
-    return names
+def _from_cells(name: str, cells: list[list[object]]) -> Dataset:
+    rows = [(str(i), list(values)) for i, values in enumerate(zip(*cells, strict=True), 1)]
+    return _from_rows(name, rows, Reading())
 
 
-def _check_known(part: Dataset, names: tuple[str, ...]) -> None:
-    rows = [str(row) for row, label in enumerate(part.labels, 1) if label not in names]
-    if rows:
-        unseen = ", ".join(map(quoted, sorted(set(part.labels) - set(names))[:5]))
-        rest = f"got {unseen}; expected labels of training; add examples there or remove these"
-        raise input_error(part.name, "labels that training lacks", rest, rows)
-
-
-def _cut(
-    data: Dataset, shares: dict[str, float], names: tuple[str, ...], seed: int
-) -> dict[str, list[int]]:
-    """Return row numbers by part, what is left as `train`; repeats of a text stay together."""
-    from sklearn.model_selection import train_test_split
-
-    repeats: dict[str, list[int]] = {}
-    for row, text in enumerate(data.texts):
-        repeats.setdefault(" ".join(text.casefold().split()), []).append(row)
-    groups = list(repeats.values())
-    labels = [data.labels[rows[0]] for rows in groups]
-    counts = Counter(labels)
-    rare = min(names, key=lambda name: counts[name])
-    if counts[rare] <= len(shares):
-        rest = f"got {counts[rare]} different texts; expected {len(shares) + 1}; add some"
-        raise input_error(data.name, f"class {quoted(rare)} is too small to be split", rest)
-    parts = {"train": list(range(len(groups)))}
-    for name, share in shares.items():
-        size = max(len(names), round(share * len(groups)))
-        classes = [labels[i] for i in parts["train"]]
-        try:
-            parts["train"], parts[name] = train_test_split(
-                parts["train"], test_size=size, random_state=seed, stratify=classes
-            )
-        except ValueError as error:
-            rest = f"got {error}; add texts or lower its share"
-            raise input_error(data.name, f"the {name} part can't be cut", rest) from None
-    return {name: sorted(row for i in part for row in groups[i]) for name, part in parts.items()}
-
-
-def _describe(shares: dict[str, float], official: list[str], seed: int) -> str:
-    given = f"official {' and '.join(official)} given" if official else "no official split given"
-    if not shares:
-        return f"{given}, nothing cut"
-    sizes = [1 - sum(shares.values()), shares.get("validation", 0), shares.get("test", 0)]
-    ratio = "/".join(f"{round(100 * size, 1):g}" for size in sizes if size)
-    return f"stratified {ratio}, seed {seed}, {given}"
-
-
-def label_ids(labels: Sequence[str], label_names: Sequence[str]) -> npt.NDArray[np.int32]:
-    """Return the places of labels among the names, shape `(labels,)`.
-
-    >>> label_ids(["b", "a"], ("a", "b"))
-    array([1, 0], dtype=int32)
-
-    Raises:
-        InputError: A label is not among the names.
-    """
-    ids = {name: i for i, name in enumerate(label_names)}
-    unknown = sorted(set(labels) - set(ids))
-    if unknown:
-        raise InputError(f"unknown label {quoted(unknown[0])}; {nearest(unknown[0], label_names)}")
-    return np.array([ids[label] for label in labels], np.int32)
+def _from_rows(name: str, rows: Rows, reading: Reading) -> Dataset:
+    rows = check_labels(name, check_texts(name, rows, reading), reading)
+    if not rows:
+        raise input_error(name, "0 examples", "expected rows; check the source")
+    blank = [row for row, cells in rows if not str(cells[0]).strip()]
+    if len(blank) == len(rows):
+        rest = f"expected words in column {quoted(reading.text_column)}; name another column"
+        raise input_error(name, f"all {len(rows)} texts are empty", rest)
+    if blank:
+        warn_of(name, "empty text dropped", "expected words; add them or remove the row", blank)
+    kept = [(row, cells) for row, cells in rows if str(cells[0]).strip()]
+    check_spellings(name, [cells[1] for _, cells in kept])
+    texts = tuple(str(cells[0]) for _, cells in kept)
+    labels = tuple(str(cells[1]).strip() for _, cells in kept)
+    tell_oddities(name, [row for row, _ in kept], texts, labels)
+    return Dataset(name, texts, labels)

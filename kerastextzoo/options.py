@@ -7,6 +7,8 @@ group an option of the command. To add an option to all commands of a kind, add 
 import dataclasses
 import functools
 import inspect
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,9 +21,10 @@ from kerastextzoo.errors import InputError, quoted
 
 if TYPE_CHECKING:
     from kerastextzoo.console import Screen
-    from kerastextzoo.data import Splits
     from kerastextzoo.preparation import Preparation
+    from kerastextzoo.reading import Reading
     from kerastextzoo.settings import Settings
+    from kerastextzoo.splits import Splits
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -46,7 +49,25 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 TextColumn = Annotated[str, typer.Option(help="Column of the text.")]
+Tokenizer = Annotated[str, typer.Option(help="word, char, jieba, or auto: by looking at the text.")]
 Encoding = Annotated[str | None, typer.Option(help="Encoding of the files, such as gb18030.")]
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow without the lines that it writes to standard error whatever its settings.
+
+    They come from C++ before any log level counts, so the file descriptor itself is turned away.
+    """
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import keras  # noqa: F401
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +91,27 @@ class ReadingOptions(OutputOptions):
     text_column: TextColumn = "text"
     label_column: Annotated[str, typer.Option(help="Column of the label.")] = "label"
     encoding: Encoding = None
+    errors: Annotated[
+        str, typer.Option(help="Bytes that can't be decoded: strict refuses, replace counts them.")
+    ] = "strict"
+    skip_bad_rows: Annotated[
+        bool, typer.Option("--skip-bad-rows", help="Leave broken rows out, counted.")
+    ] = False
+    strip_nul: Annotated[
+        bool, typer.Option("--strip-nul", help="Remove NUL characters, counted.")
+    ] = False
+    max_text_bytes: Annotated[int, typer.Option(help="The longest text, in UTF-8.")] = 2**20
+    max_expanded_bytes: Annotated[
+        int | None,
+        typer.Option(help="The most a packed file may expand to. Default: 200 times its size."),
+    ] = None
+
+    def reading(self) -> "Reading":
+        """Return how files are read, checked."""
+        from kerastextzoo.reading import Reading
+
+        names = [field.name for field in dataclasses.fields(Reading)]
+        return Reading(**{name: getattr(self, name) for name in names})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +124,18 @@ class TrainingOptions(ReadingOptions):
     ] = None
     valid: Annotated[str | None, typer.Option(help="Official validation texts.")] = None
     test: Annotated[str | None, typer.Option(help="Official test texts.")] = None
-    tokenizer: Annotated[str, typer.Option(help="word, char, or auto: by looking at the text.")] = (
-        "auto"
-    )
+    min_class_count: Annotated[
+        int, typer.Option(help="Drop classes with fewer training examples, counted.")
+    ] = 0
+    allow_overlap: Annotated[
+        bool, typer.Option("--allow-overlap", help="Accept parts that share many texts.")
+    ] = False
+    dedup: Annotated[
+        bool, typer.Option("--dedup", help="Remove from training what other parts repeat.")
+    ] = False
+    tokenizer: Annotated[
+        str, typer.Option(help="word, char, jieba, or auto: by looking at the text.")
+    ] = "auto"
     out: Annotated[
         Path | None, typer.Option(help="Folder to write. Default: a new one in runs/.")
     ] = None
@@ -132,19 +183,19 @@ class TrainingOptions(ReadingOptions):
 
     def read_splits(self, screen: "Screen") -> "Splits":
         """Read training, validation and test texts; cut the parts that were not given."""
-        from kerastextzoo.data import Dataset, load_dataset, make_splits
+        from kerastextzoo.splits import load_splits
 
-        def read(source: str | None) -> Dataset:
-            return load_dataset(
-                source,
-                text_column=self.text_column,
-                label_column=self.label_column,
-                encoding=self.encoding,
-                progress=partial(screen.track, "collecting docstrings"),
-            )
-
-        official = (read(source) if source else None for source in (self.valid, self.test))
-        splits = make_splits(read(self.data), *official, seed=self.seed)
+        splits = load_splits(
+            self.data,
+            self.valid,
+            self.test,
+            seed=self.seed,
+            progress=partial(screen.track, "collecting docstrings"),
+            reading=self.reading(),
+            min_class_count=self.min_class_count,
+            allow_overlap=self.allow_overlap,
+            dedup=self.dedup,
+        )
         screen.note(f"data        {splits.train.name}: {len(splits.label_names)} classes")
         screen.note(f"split       {splits.how}")
         return splits
@@ -154,7 +205,12 @@ class TrainingOptions(ReadingOptions):
         from kerastextzoo.preparation import Preparation
 
         preparation = Preparation(
-            splits, settings.text, seed=self.seed, vectors=self.embeddings, track=screen.track
+            splits,
+            settings.text,
+            seed=self.seed,
+            vectors=self.embeddings,
+            cache=True,
+            track=screen.track,
         )
         said = preparation.describe()
         parts = ", ".join(f"{count:,} {name}" for name, count in said["texts"].items())

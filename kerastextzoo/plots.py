@@ -1,5 +1,7 @@
 """Pictures of a training, of its mistakes and of a search, as PNG files."""
 
+import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,12 +10,16 @@ import numpy as np
 import pandas as pd
 
 from kerastextzoo.evaluation import OBJECTIVES, Evaluation
+from kerastextzoo.storage import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from kerastextzoo.inspection import Inspection
+
 _MOST_NAMED_CLASSES = 40
 _PANELS_A_ROW = 4
+_MOST_BARS = 50
 
 
 def _figure(width: float, height: float) -> "Figure":
@@ -91,3 +97,39 @@ def draw_search(trials: Sequence[dict[str, Any]], objective: str, path: Path) ->
     for axes in grid[::_PANELS_A_ROW]:
         axes.set_ylabel(objective)
     figure.savefig(path, dpi=120)
+
+
+def draw_inspection(found: "Inspection", path: Path) -> None:
+    """Draw the lengths of texts, with the proposed cut, beside the sizes of their classes."""
+    figure = _figure(11, max(3.5, 0.22 * min(len(found.classes), _MOST_NAMED_CLASSES)))
+    lengths, classes = figure.subplots(1, 2)
+    cut = found.proposal["max_length"]
+    # The longest few would squeeze all others into one bar.
+    shown = int(max(cut, found.percentiles["99"]) * 1.25)
+    beyond = int((found.lengths > shown).sum())
+    # Bars of whole numbers, or some would stand for more lengths than others.
+    width = -(-shown // _MOST_BARS)
+    edges = np.arange(0, shown + width + 1, width) - 0.5
+    lengths.hist(found.lengths[found.lengths <= shown], bins=edges)
+    lengths.axvline(cut, color="tab:orange", label=f"--max-length {cut}")
+    lengths.set(xlabel=f"tokens of a text ({beyond} longer texts not drawn)", ylabel="texts")
+    lengths.legend()
+    largest = list(found.classes.items())[:_MOST_NAMED_CLASSES]
+    places = range(len(largest))
+    classes.barh(places, [count for _, count in largest])
+    # A dollar sign would start a formula.
+    names = [name[:30].replace("$", r"\$") for name, _ in largest]
+    classes.set_yticks(places, names)
+    classes.invert_yaxis()
+    left_out = len(found.classes) - len(largest)
+    classes.set(xlabel=f"texts ({left_out} smaller classes not drawn)" if left_out else "texts")
+    _save(figure, path)
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    drawn = io.BytesIO()
+    with warnings.catch_warnings():
+        # Matplotlib's own font lacks Chinese; the bars are right all the same.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(drawn, dpi=120, format="png")
+    write_atomically(path, drawn.getvalue())

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from kerastextzoo import text
+from kerastextzoo import text, tokenizers
 from kerastextzoo.batching import EncodedTexts
 from kerastextzoo.cache import cached
-from kerastextzoo.data import Splits, label_ids
 from kerastextzoo.embeddings import Coverage, embedding_matrix, load_vectors, train_word2vec
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.seeds import derive_seed
+from kerastextzoo.splits import Splits, label_ids
 from kerastextzoo.text import TextConfig, TextEncoder, count_tokens, fit_encoder
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 _TEXTS_AT_ONCE = 4096
 _FIRST_WORD = 2
 # Kept ids are good for as long as the code that makes them stays the same.
-_TOKENIZING = {"code": hashlib.sha256(Path(text.__file__).read_bytes()).hexdigest()}
+_TOKENIZING = {
+    module.__name__: hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()
+    for module in (text, tokenizers)
+}
 
 
 class _Sentences:

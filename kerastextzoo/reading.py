@@ -1,38 +1,31 @@
-"""A path to rows: bytes, encoding, format, and what is wrong with them in one line.
+"""From a path to text: how to read, bytes, encoding, and what is wrong with rows in one line.
 
-To read a new kind of file, write a reader and add its suffix to `READERS`.
+The kinds of files are in `kerastextzoo.formats`.
 """
 
 import codecs
-import csv
-import difflib
 import gzip
-import io
-import json
 import os
 import re
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from kerastextzoo.errors import InputError, nearest, quoted
+from kerastextzoo.errors import InputError, quoted
 
-EMBEDDED = "docstrings"
 LONGEST_LABEL = 200
-ACCEPTED = (
-    "expected a .csv, .tsv or .jsonl file, each of them also as .gz, a folder with one sub-folder "
-    f"of .txt files a class, or the name {EMBEDDED!r}"
-)
 _SHOWN = 5
+_MANY_NULS = 0.1
+_MEGABYTE = 2**20
 _T = TypeVar("_T")
 
 Source = str | os.PathLike[str]
 Lines = Iterable[tuple[str, str]]  # where in the file, and what is there
 Rows = list[tuple[str, list[object]]]  # where in the file, and the cells of the wanted columns
-Reader = Callable[[Path, str | None, Sequence[str]], Rows]
 
 
 class DataWarning(UserWarning):
@@ -43,7 +36,7 @@ def _message(where: object, what: str, rest: str, rows: Sequence[str] = ()) -> s
     """Say what is wrong in how many rows, and name the first five."""
     more = ", ..." if len(rows) > _SHOWN else ""
     many = f" in {len(rows)} rows ({', '.join(rows[:_SHOWN])}{more})" if len(rows) > 1 else ""
-    text = f"{':'.join([str(where), *rows[:1]])}: {what}{many}; {rest}"
+    text = f"{':'.join([str(where), *filter(None, rows[:1])])}: {what}{many}; {rest}"
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
@@ -57,240 +50,274 @@ def warn_of(where: object, what: str, rest: str, rows: Sequence[str] = ()) -> No
     warnings.warn(_message(where, what, rest, rows), DataWarning, stacklevel=3)
 
 
-def require(
-    where: object,
-    values: Iterable[tuple[str, _T]],
-    good: Callable[[_T], bool],
-    what: str,
-    rest: str,
-) -> None:
-    """Check one value a row; the first bad one is quoted."""
-    bad = [(row, value) for row, value in values if not good(value)]
-    if bad:
-        raise input_error(where, what, f"got {quoted(bad[0][1])}; {rest}", [row for row, _ in bad])
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How files of texts are read.
 
-
-def read_rows(
-    source: Source, columns: Sequence[str], encoding: str | None, readers: dict[str, Reader]
-) -> Rows:
-    """Read the wanted columns of a file or folder.
-
-    Raises:
-        InputError: It can't be read, or some of its rows can't.
+    Attributes:
+        text_column: The name of the column of texts.
+        label_column: The name of the column of labels.
+        encoding: None for UTF-8, or UTF-16 if the file starts with its byte order mark.
+        errors: `strict` refuses bytes that can't be decoded, `replace` counts and replaces them.
+        skip_bad_rows: Leave broken rows out, with a warning, instead of refusing the file.
+        strip_nul: Remove NUL characters, with a warning, instead of refusing the file.
+        max_text_bytes: The longest text, in UTF-8.
+        max_expanded_bytes: The most that a packed file may expand to; None for 200 times its size,
+            at least 64 MiB and at most 4 GiB.
     """
-    path = Path(source)
-    if re.match(r"[A-Za-z][\w+.-]+:/", str(source)):
-        raise input_error(
-            source, "remote paths are not read", "expected a local file; copy it here"
-        )
-    try:
-        if path.is_dir():
-            return _read_folder(path, encoding, columns)
-        if not path.exists():
-            raise input_error(path, "no such file or folder", f"{_near(path)}{ACCEPTED}")
-        reader = readers.get(Path(path.name.lower().removesuffix(".gz")).suffix)
-        if reader is None:
-            raise input_error(path, "not a known kind of file", ACCEPTED)
-        rows = reader(path, encoding, columns)
-    except OSError as error:
-        raise input_error(path, "can't be read", f"got {error.strerror or error}") from None
-    if not rows:
-        raise input_error(path, "0 examples", "got an empty file; expected rows; check the path")
-    return rows
+
+    text_column: str = "text"
+    label_column: str = "label"
+    encoding: str | None = None
+    errors: str = "strict"
+    skip_bad_rows: bool = False
+    strip_nul: bool = False
+    max_text_bytes: int = _MEGABYTE
+    max_expanded_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.errors not in {"strict", "replace"}:
+            raise InputError(f"errors: got {quoted(self.errors)}; expected strict or replace")
+        for name in ("max_text_bytes", "max_expanded_bytes"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name}: got {value}; expected 1 or more")
+
+    def keep(
+        self,
+        where: object,
+        rows: Iterable[tuple[str, _T]],
+        good: Callable[[_T], bool],
+        what: str,
+        rest: str,
+    ) -> list[tuple[str, _T]]:
+        """Return the good rows; the first bad one is quoted in the error or the warning.
+
+        Raises:
+            InputError: There are bad rows, and they are not to be skipped.
+        """
+        rows = list(rows)
+        bad = [(row, value) for row, value in rows if not good(value)]
+        if not bad:
+            return rows
+        found, names = f"got {quoted(bad[0][1])}", [row for row, _ in bad]
+        if not self.skip_bad_rows:
+            raise input_error(where, what, f"{found}; {rest}, or skip bad rows", names)
+        warn_of(where, f"{what}, skipped", f"{found}; {rest}", names)
+        return [(row, value) for row, value in rows if good(value)]
 
 
-def _near(path: Path) -> str:
-    siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = difflib.get_close_matches(path.name, [*siblings, EMBEDDED], n=1)
-    return f"did you mean {quoted(close[0])}? " if close else ""
-
-
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, reading: Reading) -> bytes:
+    """Read a file, unpacked."""
     if not path.is_file():
-        raise input_error(path, "not a regular file", f"{ACCEPTED}; write it to a file first")
+        raise input_error(path, "not a regular file", "expected one; write it to a file first")
     if path.suffix.lower() != ".gz":
         return path.read_bytes()
+    usual = min(max(200 * path.stat().st_size, 64 * _MEGABYTE), 4096 * _MEGABYTE)
+    most = reading.max_expanded_bytes or usual
     try:
         with gzip.open(path) as file:
-            return file.read()
+            data = file.read(most + 1)
     except EOFError:
         problem = "a truncated gzip file"
     except (gzip.BadGzipFile, zlib.error) as error:
         problem = str(error)
+    else:
+        check_size(path, len(data), most)
+        return data
     raise input_error(path, "damaged", f"got {problem}; expected gzip; get the file again")
 
 
-def _read_text(path: Path, encoding: str | None) -> str:
+def check_size(path: Path, size: int, most: int) -> None:
+    """Refuse what expands to too much."""
+    if size > most:
+        rest = f"got more than {most} bytes from {path.stat().st_size}; raise max_expanded_bytes"
+        raise input_error(path, "expands to too much", f"{rest} if the file can be trusted")
+
+
+def read_text(path: Path, reading: Reading) -> str:
     """Decode a file; line ends become newlines."""
-    data = _read_bytes(path)
+    data, encoding = read_bytes(path, reading), reading.encoding
     marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and encoding is None
     chosen = encoding or ("utf-16" if marked else "utf-8")
+    if not marked:
+        _check_nuls(path, data, chosen)
     try:
         text = data.decode(chosen)
     except UnicodeDecodeError as error:
-        start, way = error.start, "try another encoding" if encoding else "try encoding gb18030"
-        row = len(re.findall("\r\n?|\n", data[:start].decode(chosen, "ignore"))) + 1
-        got = f"got byte 0x{data[start : start + 1].hex()} at offset {start}"
-        raise input_error(
-            path, "not decoded", f"{got}; expected {chosen}; {way}", [str(row)]
-        ) from None
+        if reading.errors == "strict":
+            raise _undecoded(path, data, chosen, error, named=encoding is not None) from None
+        text = _replace(path, data, chosen)
     except (LookupError, ValueError):
         got = f"got {quoted(chosen)}; expected one that Python knows; try utf-8 or gb18030"
         raise input_error(path, "no such encoding", got) from None
     if marked:
-        warn_of(
-            path, "read as UTF-16", "got its byte order mark; name an encoding if that is wrong"
-        )
+        rest = "got its byte order mark; name an encoding if that is wrong"
+        warn_of(path, "read as UTF-16", rest)
+    if encoding and codecs.lookup(encoding).name not in {"utf-8", "utf-8-sig"} and _is_utf8(data):
+        rest = "expected another; leave the encoding out if texts look wrong"
+        warn_of(path, f"valid UTF-8 was read as {encoding}", rest)
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    rest = "expected text; remove NUL; if it is UTF-16 without a mark, try encoding utf-16-le"
-    require(path, _lines(text), lambda line: "\0" not in line, "NUL characters", rest)
+    return _without_nuls(path, text, reading)
+
+
+def _undecoded(
+    path: Path, data: bytes, chosen: str, error: UnicodeDecodeError, named: bool
+) -> InputError:
+    start, way = error.start, "try another encoding" if named else "try encoding gb18030"
+    if _is_utf8(data):
+        way = "it is valid UTF-8, so leave the encoding out"
+    row = len(re.findall("\r\n?|\n", data[:start].decode(chosen, "ignore"))) + 1
+    got = f"got byte 0x{data[start : start + 1].hex()} at offset {start}"
+    rest = f"{got}; expected {chosen}; {way}, or errors replace for a few bad bytes"
+    return input_error(path, "not decoded", rest, [str(row)])
+
+
+def _replace(path: Path, data: bytes, chosen: str) -> str:
+    text = data.decode(chosen, "replace")
+    number = text.count("\ufffd") - data.decode(chosen, "ignore").count("\ufffd")
+    rows = [row for row, line in lines(text) if "\ufffd" in line]
+    rest = f"got {number} that are not {chosen}; try another encoding if these are many"
+    warn_of(path, "characters replaced", rest, rows)
     return text
 
 
-def _lines(text: str) -> Lines:
+def _is_utf8(data: bytes) -> bool:
+    """Tell whether bytes beyond ASCII are surely UTF-8; UTF-16 is full of NUL."""
+    if data.isascii() or b"\0" in data:
+        return False
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _check_nuls(path: Path, data: bytes, chosen: str) -> None:
+    share = data.count(0) / max(1, len(data))
+    if share > _MANY_NULS and not re.match("utf.?(16|32)", chosen.lower()):
+        # In UTF-16 the upper half of an ASCII character is NUL.
+        likely = "utf-16-be" if data[::2].count(0) > data[1::2].count(0) else "utf-16-le"
+        rest = f"expected text; it may be UTF-16 without a mark: try encoding {likely}"
+        raise input_error(path, f"{share:.0%} of the bytes are NUL", rest)
+
+
+def _without_nuls(path: Path, text: str, reading: Reading) -> str:
+    number = text.count("\0")
+    if not number:
+        return text
+    rows = [row for row, line in lines(text) if "\0" in line]
+    if not reading.strip_nul:
+        rest = f"got {number}; expected text; remove them, or strip NUL"
+        raise input_error(path, "NUL characters", rest, rows)
+    warn_of(path, "NUL characters removed", f"got {number}; expected text", rows)
+    return text.replace("\0", "")
+
+
+def lines(text: str) -> Lines:
+    """Return lines with their numbers, from 1."""
     # str.splitlines would also split at characters that may be part of a text.
     return ((str(number), line) for number, line in enumerate(text.split("\n"), 1))
 
 
-def _read_csv(path: Path, encoding: str | None, columns: Sequence[str]) -> Rows:
-    return _read_table(path, columns, _csv_records(path, _read_text(path, encoding)))
-
-
-def _csv_records(path: Path, text: str) -> Iterator[tuple[str, list[str]]]:
-    line = 1
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        for cells in reader:
-            if cells:
-                yield str(line), cells
-            line = reader.line_num + 1
-    except csv.Error as error:
-        rest = 'expected "..." around a field and "" for a quote in it; close or double the quote'
-        raise input_error(path, "unclosed quote", f"got {error}; {rest}", [str(line)]) from None
-
-
-def _read_tsv(path: Path, encoding: str | None, columns: Sequence[str]) -> Rows:
-    lines = _lines(_read_text(path, encoding))
-    return _read_table(path, columns, ((row, line.split("\t")) for row, line in lines if line))
-
-
-def _read_table(
-    path: Path, columns: Sequence[str], records: Iterator[tuple[str, list[str]]]
-) -> Rows:
-    top, header = next(records, ("", []))
-    if not header:
-        return []
-    repeated = [name for name, count in Counter(header).items() if count > 1]
-    if repeated:
-        places = ", ".join(str(i) for i, name in enumerate(header, 1) if name == repeated[0])
-        rest = f"got {quoted(repeated[0])} as columns {places}; expected different names"
-        raise input_error(path, "repeated column name", rest, [top])
-    for column in columns:
-        _check_column(path, top, column, header)
-    rows = list(records)
-    if not rows:
-        raise input_error(
-            path, "0 examples after the header", "expected rows; check the path", [top]
-        )
-    rest = f"expected {len(header)}; quote or remove the separators in a text"
-    numbers = ((row, len(cells)) for row, cells in rows)
-    require(path, numbers, lambda n: n == len(header), "wrong number of columns", rest)
-    return [(row, [cells[header.index(name)] for name in columns]) for row, cells in rows]
-
-
-def _check_column(path: Path, row: str, column: str, known: Sequence[str]) -> None:
-    marks = {"\t": "TAB", ";": "';'", ",": "','"}
-    looks = [name for mark, name in marks.items() if len(known) == 1 and mark in known[0]]
-    rest = f"{nearest(column, [quoted(name)[1:-1] for name in known])}; name the column"
-    if looks:
-        rest = f"got 1 column; the separator looks like {looks[0]}; "
-        rest += "expected ',' in .csv, TAB in .tsv; "
-        rest += "rename the file or change the separator"
-    if column not in known:
-        raise input_error(path, f"no column {quoted(column)}", rest, [row])
-
-
-def _read_jsonl(path: Path, encoding: str | None, columns: Sequence[str]) -> Rows:
-    lines = _lines(_read_text(path, encoding))
-    parsed = [(row, _parse(line)) for row, line in lines if line.strip()]
-    rest = "expected one JSON object a line; mend or remove it"
-    require(path, parsed, lambda found: isinstance(found, dict), "not a JSON object", rest)
-    records = [(row, found) for row, found in parsed if isinstance(found, dict)]
-    for column in columns:
-        if records and not any(column in record for _, record in records):
-            _check_column(path, records[0][0], column, list(records[0][1]))
-    return [(row, [record.get(name) for name in columns]) for row, record in records]
-
-
-def _parse(line: str) -> object:
-    """Return the JSON value, or as text why there is none."""
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return str(error).replace("line 1 column", "column")
-
-
-def read_lines(path: Path, encoding: str | None, _: Sequence[str]) -> Rows:
-    """Read each line as a text."""
-    text = _read_text(path, encoding)
-    return [(row, [line]) for row, line in _lines(text.removesuffix("\n"))] if text else []
-
-
-def _read_folder(path: Path, encoding: str | None, columns: Sequence[str]) -> Rows:
-    folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and entry.name[0] != ".")
-    parts = [folder.name for folder in folders if folder.name.lower() in {"train", "test"}]
-    if parts:
-        rest = f"got {quoted(parts[0])}; expected one sub-folder a class; give that folder instead"
-        raise input_error(path, "sub-folders are parts, not classes", rest)
-    files = [file for folder in folders for file in sorted(folder.iterdir())]
-    texts = [file for file in files if file.suffix.lower() == ".txt"]
-    if not texts:
-        raise input_error(path, "a folder without texts", ACCEPTED)
-    if len(texts) < len(files):
-        warn_of(path, f"{len(files) - len(texts)} files left out", "expected .txt files alone")
-    rows: Rows = []
-    for file in texts:
-        cells: list[object] = [_read_text(file, encoding), file.parent.name]
-        rows.append((f"{file.parent.name}/{file.name}", cells[: len(columns)]))
-    return rows
-
-
-READERS: dict[str, Reader] = {".csv": _read_csv, ".tsv": _read_tsv, ".jsonl": _read_jsonl}
-
-
-def check_texts(source: Source, rows: Rows) -> list[str]:
-    """Return the first cell of each row, a text."""
-    values = [(row, cells[0]) for row, cells in rows]
+def check_texts(source: object, rows: Rows, reading: Reading) -> Rows:
+    """Return the rows whose first cell is a text that can be used."""
+    bad = [row for row, cells in rows if isinstance(cells[0], str) and "\0" in cells[0]]
+    if bad and reading.strip_nul:
+        warn_of(source, "NUL characters removed", "expected text", bad)
+        rows = [(row, [_strip_nul(cells[0]), *cells[1:]]) for row, cells in rows]
+    texts = [(row, cells[0]) for row, cells in rows]
     rest = "expected a string; mend or remove the row"
-    require(source, values, lambda v: isinstance(v, str), "text missing or no string", rest)
-    texts = [(row, str(value)) for row, value in values]
+    texts = reading.keep(
+        source, texts, lambda v: isinstance(v, str), "text missing or no string", rest
+    )
     rest = "expected text; remove NUL and halves of surrogate pairs"
-    require(source, texts, _is_unicode, "text with impossible characters", rest)
-    return [text for _, text in texts]
+    texts = reading.keep(source, texts, _is_unicode, "text with impossible characters", rest)
+    most = reading.max_text_bytes
+    longest = max((len(str(value).encode()) for _, value in texts), default=0)
+    rest = f"expected up to {most}; cut the text, or raise max_text_bytes"
+    what = f"text too long (the longest has {longest} bytes)"
+    texts = reading.keep(source, texts, lambda v: len(str(v).encode()) <= most, what, rest)
+    kept = {row for row, _ in texts}
+    return rows if len(kept) == len(rows) else [found for found in rows if found[0] in kept]
 
 
-def check_labels(source: Source, rows: Rows) -> list[str]:
-    """Return the second cell of each row, a label."""
+def check_labels(source: object, rows: Rows, reading: Reading) -> Rows:
+    """Return the rows whose second cell is a label."""
     values = [(row, cells[1]) for row, cells in rows]
     rest = "expected a name or a whole number; add it or remove the row"
-    require(source, values, _is_named, "label missing", rest)
-    labels = [(row, str(value).strip()) for row, value in values]
-    what = f"not a label (the longest has {max(len(label) for _, label in labels)} characters)"
+    values = reading.keep(source, values, _is_named, "label missing", rest)
+    longest = max((len(str(label).strip()) for _, label in values), default=0)
+    what = f"not a label (the longest has {longest} characters)"
     rest = f"expected one line of up to {LONGEST_LABEL} characters; is it the column of texts?"
-    require(source, labels, _is_label, what, rest)
-    return [label for _, label in labels]
+    values = reading.keep(source, values, _is_label, what, rest)
+    kept = {row for row, _ in values}
+    return rows if len(kept) == len(rows) else [found for found in rows if found[0] in kept]
+
+
+def fold(text: str) -> str:
+    """Return what texts have in common that differ in case and white space alone.
+
+    >>> fold("So  GOOD ")
+    'so good'
+    """
+    return " ".join(text.casefold().split())
+
+
+def check_spellings(source: object, labels: Iterable[object]) -> None:
+    """Refuse labels that differ in case, space or form alone, such as 1 and 1.0."""
+    spellings: dict[str, Counter[str]] = {}
+    for label in labels:
+        shown = quoted(label) if isinstance(label, str) else str(label)
+        form = re.sub(r"^([+-]?\d+)\.0+$", r"\1", fold(str(label)))
+        spellings.setdefault(form, Counter())[shown] += 1
+    several = [counts for counts in spellings.values() if len(counts) > 1]
+    if several:
+        got = ", ".join(
+            f"{shown} ({count} rows)" for shown, count in several[0].most_common(_SHOWN)
+        )
+        what = f"{len(several)} labels are written in several ways"
+        raise input_error(source, what, f"got {got}; expected one way; make them the same")
+
+
+def tell_oddities(
+    source: object, rows: Sequence[str], texts: Sequence[str], labels: Sequence[str]
+) -> None:
+    """Warn of repeated texts, of texts with several labels, and of numbers as texts."""
+    numbers = sum(bool(re.fullmatch(r"[\s.,+-]*\d[\d\s.,+-]*", text)) for text in texts)
+    if 2 * numbers > len(texts):
+        rest = f"got {quoted(texts[0])}; expected words; is it the column of texts?"
+        warn_of(source, f"{numbers / len(texts):.0%} of the texts are numbers", rest)
+    places: dict[str, list[int]] = {}
+    for i, text in enumerate(texts):
+        places.setdefault(fold(text), []).append(i)
+    repeated = [found for found in places.values() if len(found) > 1]
+    torn = [found for found in repeated if len({labels[i] for i in found}) > 1]
+    again = [rows[i] for found in repeated for i in found[1:]]
+    if again:
+        warn_of(source, "repeated text", "expected different ones; they count as often", again)
+    if torn:
+        named = ", ".join(quoted(label) for label in sorted({labels[i] for i in torn[0]}))
+        what = f"{len(torn)} texts have several labels"
+        rest = f"got {named} for {quoted(texts[torn[0][0]])}; no model can learn both"
+        warn_of(source, what, rest, [rows[i] for found in torn for i in found])
+
+
+def _strip_nul(value: object) -> object:
+    return value.replace("\0", "") if isinstance(value, str) else value
 
 
 def _is_named(value: object) -> bool:
     return isinstance(value, str | int) and bool(str(value).strip())
 
 
-def _is_label(label: str) -> bool:
+def _is_label(value: object) -> bool:
+    label = str(value).strip()
     return len(label.splitlines()) == 1 and len(label) <= LONGEST_LABEL and _is_unicode(label)
 
 
-def _is_unicode(text: str) -> bool:
+def _is_unicode(value: object) -> bool:
     try:
-        return b"\0" not in text.encode()
+        return b"\0" not in str(value).encode()
     except UnicodeEncodeError:
         return False

@@ -1,12 +1,15 @@
-"""What a person or a program is told of a run and of a search."""
+"""What a person or a program is told of runs and searches, of data and word vectors."""
 
 from typing import TYPE_CHECKING, Any
 
 from kerastextzoo.console import table
+from kerastextzoo.errors import quoted
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from kerastextzoo.embeddings import VectorsInspection
+    from kerastextzoo.inspection import Inspection
     from kerastextzoo.run import Run
     from kerastextzoo.tuning import SearchResult
 
@@ -89,3 +92,75 @@ def leaderboard(result: "SearchResult") -> "Table":
         )
     columns = ("trial", "settings that differ from the defaults", result.objective, "seconds")
     return table(columns, rows, title="leaderboard")
+
+
+def describe_inspection(found: "Inspection") -> list[object]:
+    """Lay out what was found in a data set, what deserves a look at the end."""
+    how = "chosen by looking at the text" if found.tokenizer_chosen else "as told"
+    cut, proposal, order = found.cut, found.proposal, found.order
+    total = found.rows["data"]
+    classes = [(name, count, f"{count / total:.1%}") for name, count in found.classes.items()]
+    repeats, conflicts = found.repeats, found.conflicts
+    facts = {
+        "texts": ", ".join(f"{count:,} {name}" for name, count in found.rows.items()),
+        "encoding": found.encoding or "-",
+        "classes": f"{len(classes)}, the largest {found.imbalance:.3g} times the smallest",
+        "tokens": f"{found.tokenizer} ({how})",
+        f"cut at {cut['max_length']}": f"{cut['texts']:.2%} of the texts, {cut['tokens']:.2%} of "
+        "the tokens",
+        "proposal": f"--max-length {proposal['max_length']}: {proposal['why']}",
+        "repeats": f"{repeats['rows']} rows repeat one of {repeats['texts']} texts",
+        "conflicts": f"{conflicts['texts']} texts under several labels, {conflicts['rows']} rows",
+        "order": f"{order['changes']} changes of label; a shuffle gives {order['shuffled']:.0f}",
+    }
+    for name, overlap in found.overlap.items():
+        facts[name] = f"{overlap['rows']} rows of the second in the first ({overlap['share']:.2%})"
+    if found.unknown:
+        facts["unknown"] = (
+            f"{found.unknown['tokens']:.2%} of the validation tokens, "
+            f"{found.unknown['texts']:.2%} of its texts hold nothing else"
+        )
+    if found.coverage:
+        facts["coverage"] = str(found.coverage)
+    lengths = found.percentiles
+    return [
+        f"data        {found.name}",
+        *(f"{name:<11} {fact}" for name, fact in facts.items()),
+        table(("class", "texts", "share"), classes),
+        table(
+            [f"{at} %" if at != "max" else at for at in lengths],
+            [tuple(lengths.values())],
+            title="tokens that so many of the texts have at most",
+        ),
+        *(
+            f"conflict    rows {', '.join(map(str, example['rows']))}: {quoted(example['text'])} "
+            f"is {' and '.join(map(quoted, example['labels']))}"
+            for example in conflicts["examples"]
+        ),
+        *(f"look at     {note}" for note in found.notes),
+    ]
+
+
+def describe_vectors(found: "VectorsInspection") -> list[object]:
+    """Lay out what was found in a file of word vectors."""
+    lines: list[object] = [
+        f"format      {found.format or '-'}",
+        f"words       {found.words:,}, {found.dim} numbers each",
+    ]
+    if found.coverage:
+        lines.append(f"coverage    {found.coverage}")
+    near = [
+        (word, ", ".join(f"{other} {cosine:.2f}" for other, cosine in others))
+        for word, others in found.neighbours.items()
+    ]
+    lines.append(table(("word", "nearest words, with their cosines"), near))
+    if found.analogies is not None:
+        rows = [
+            (section.name, section.right, section.asked, section.total, section.accuracy)
+            for section in found.analogies
+        ]
+        lines.append(table(("analogies", "right", "asked", "questions", "accuracy"), rows))
+        accuracy = found.accuracy
+        told = "no question has vectors for all its words"
+        lines.append(f"accuracy    {told if accuracy is None else format(accuracy, '.4f')}")
+    return lines

@@ -2,9 +2,14 @@
 
 Id 0 is padding, id 1 any unknown token; no text becomes a row of padding alone: one without a
 token is read as one unknown token. To add a tokenizer, add a function to `_TOKENIZERS`.
+
+`jieba` needs the library of that name only to learn words. Ids come from the longest known words,
+found in the graph, in training as in serving; so TensorFlow alone serves such a model, too.
 """
 
 import json
+import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -17,21 +22,27 @@ import tensorflow as tf
 from pydantic import Field
 
 from kerastextzoo.batching import EncodedTexts
-from kerastextzoo.errors import InputError
+from kerastextzoo.errors import InputError, nearest, quoted
 from kerastextzoo.spec import Config, Count
+from kerastextzoo.tokenizers import HAN, LongestMatch, characters, cut_words, spaced_words, words
 
 PADDING = ""
 UNKNOWN = "[UNK]"
 _SPECIAL = (PADDING, UNKNOWN)
+_UNKNOWN_ID = 1
 _TEXTS_AT_ONCE = 4096
+_SAMPLE = 1000
 _CHINESE_SHARE = 0.3
+_GAP_SHARE = 0.2
+_HAN = re.compile(f"[{HAN}]")
+_GAP = re.compile(f"[{HAN}][ \t\u3000]+(?=[{HAN}])")
 
 
 class TextConfig(Config):
     """How text becomes token ids."""
 
-    tokenizer: Literal["auto", "word", "char"] = "auto"
-    """word, char, or auto: by looking at the text."""
+    tokenizer: Literal["auto", "word", "char", "jieba"] = "auto"
+    """word, char, jieba (Chinese words; needs the extra zh), or auto: by looking at the text."""
     max_length: Count = 400
     """Tokens of a text that are read; the rest is cut off."""
     max_vocabulary: Annotated[int, Field(ge=3)] = 20_000
@@ -40,38 +51,40 @@ class TextConfig(Config):
     """Times a token must occur in the training texts to be known."""
 
 
-def _words(texts: tf.Tensor) -> tf.RaggedTensor:
-    texts = tf.strings.lower(texts, encoding="utf-8")
-    texts = tf.strings.regex_replace(texts, "\u2019", "'")
-    texts = tf.strings.regex_replace(texts, r"[!?\p{So}]", r" \0 ")
-    texts = tf.strings.regex_replace(texts, r"[^\p{L}\p{M}\p{N}!?\p{So}']+", " ")
-    texts = tf.strings.regex_replace(texts, r"(^| )'+|'+( |$)", " ")
-    return tf.strings.split(texts)
-
-
-def _characters(texts: tf.Tensor) -> tf.RaggedTensor:
-    texts = tf.strings.lower(texts, encoding="utf-8")
-    texts = tf.strings.regex_replace(texts, r"[\p{Z}\p{C}]+", "")
-    return tf.strings.unicode_split(texts, "UTF-8", errors="replace")
+class TextWarning(UserWarning):
+    """The texts are read, but probably not as they should be."""
 
 
 _TOKENIZERS: dict[str, Callable[[tf.Tensor], tf.RaggedTensor]] = {
-    "word": _words,
-    "char": _characters,
+    "word": words,
+    "char": characters,
 }
 
 
+def _writing(texts: Sequence[str]) -> str:
+    """Say how a sample of the texts is written: `letters`, `Chinese` or `spaced Chinese`.
+
+    Japanese counts as Chinese: neither puts spaces between words.
+    """
+    sample = "\n".join(text[:_SAMPLE] for text in texts[:: max(1, len(texts) // _SAMPLE)])
+    letters = sum(character.isalpha() for character in sample)
+    chinese = len(_HAN.findall(sample))
+    if chinese <= _CHINESE_SHARE * letters:
+        return "letters"
+    # Words have about 1.6 characters, so that segmented text has a gap after every second one.
+    return "spaced Chinese" if len(_GAP.findall(sample)) > _GAP_SHARE * chinese else "Chinese"
+
+
 def choose_tokenizer(texts: Sequence[str]) -> str:
-    """Return `char` where a good part of the letters are Chinese, else `word`.
+    """Return `char` where many letters are Chinese or Japanese without spaces, else `word`.
 
     Example:
-        >>> choose_tokenizer(["今天天气很好"]), choose_tokenizer(["a fine day"])
+        >>> choose_tokenizer(["今天天气很好"]), choose_tokenizer(["今天 天气 很 好"])
         ('char', 'word')
+        >>> choose_tokenizer(["a fine day"])
+        'word'
     """
-    sample = "".join(texts[:: max(1, len(texts) // 1000)])
-    letters = sum(character.isalpha() for character in sample)
-    chinese = sum("\u3400" <= character <= "\u9fff" for character in sample)
-    return "char" if chinese > _CHINESE_SHARE * letters else "word"
+    return "char" if _writing(texts) == "Chinese" else "word"
 
 
 class TextEncoder:
@@ -79,7 +92,7 @@ class TextEncoder:
 
     Args:
         vocabulary: All tokens by id; the first two are padding and unknown.
-        tokenizer: `word` or `char`.
+        tokenizer: `word`, `char` or `jieba`.
         max_length: Tokens of a text that are read.
 
     Example:
@@ -98,13 +111,13 @@ class TextEncoder:
                 "the vocabulary is empty: no token occurs often enough in the training texts; "
                 "lower min_count or give more text"
             )
+        if tokenizer not in (*_TOKENIZERS, "jieba"):
+            raise InputError(f"tokenizer {quoted(tokenizer)}: {nearest(tokenizer, _TOKENIZERS)}")
         self.vocabulary = tuple(vocabulary)
         self.tokenizer = tokenizer
         self.max_length = max_length
-        # A list, never a file: a vocabulary file is split at characters that a token may hold.
-        self.lookup = keras.layers.StringLookup(
-            vocabulary=list(vocabulary[2:]), mask_token=PADDING, oov_token=UNKNOWN
-        )
+        # What a SavedModel must hold for the graph to find the tokens.
+        self.lookup: Any = LongestMatch(vocabulary) if tokenizer == "jieba" else _table(vocabulary)
 
     def __call__(self, texts: tf.Tensor) -> tf.Tensor:
         """Turn strings `(batch,)` into ids `(batch, steps)`, padded with 0; runs in a graph."""
@@ -113,13 +126,16 @@ class TextEncoder:
         return tf.pad(ids, [[0, 0], [0, tf.cast(tf.shape(ids)[1] == 0, tf.int32)]])
 
     def _ids(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        tokens = _TOKENIZERS[self.tokenizer](texts)[:, : self.max_length]
-        nothing = tf.where(tokens.row_lengths() == 0)[:, 0]
+        if self.tokenizer == "jieba":
+            ids = self.lookup(texts)[:, : self.max_length]
+        else:
+            tokens = _TOKENIZERS[self.tokenizer](texts)[:, : self.max_length]
+            ids = tokens.with_flat_values(tf.cast(self.lookup(tokens.flat_values), tf.int32))
+        nothing = tf.where(ids.row_lengths() == 0)[:, 0]
         stand_in = tf.RaggedTensor.from_value_rowids(
-            tf.fill(tf.shape(nothing), UNKNOWN), nothing, nrows=tokens.nrows()
+            tf.fill(tf.shape(nothing), _UNKNOWN_ID), nothing, nrows=ids.nrows()
         )
-        tokens = tf.concat([tokens, stand_in], axis=1)
-        return tokens.with_flat_values(tf.cast(self.lookup(tokens.flat_values), tf.int32))
+        return tf.concat([ids, stand_in], axis=1)
 
     def encode(self, texts: Sequence[str]) -> EncodedTexts:
         """Turn many strings into ids at once."""
@@ -152,20 +168,32 @@ class TextEncoder:
         )
 
 
+def _table(vocabulary: Sequence[str]) -> Any:
+    # A list, never a file: a vocabulary file is split at characters that a token may hold.
+    return keras.layers.StringLookup(
+        vocabulary=list(vocabulary[2:]), mask_token=PADDING, oov_token=UNKNOWN
+    )
+
+
 def tokenize(texts: Sequence[str], tokenizer: str) -> list[list[str]]:
-    """Return the tokens of each text, as the graph makes them.
+    """Return the tokens of each text: as the graph makes them, or as jieba cuts them.
+
+    Raises:
+        InputError: The tokenizer is `jieba`, and jieba is not installed.
 
     Example:
         >>> tokenize(["It's a good day."], "word")
         [["it's", 'a', 'good', 'day']]
     """
-    split = _TOKENIZERS[tokenizer]
     tokens: list[list[str]] = []
     for at in range(0, len(texts), _TEXTS_AT_ONCE):
-        rows = split(tf.constant(list(texts[at : at + _TEXTS_AT_ONCE]), tf.string))
+        part = tf.constant(list(texts[at : at + _TEXTS_AT_ONCE]), tf.string)
+        if tokenizer == "jieba":
+            tokens += [cut_words(text.decode()) for text in spaced_words(part).numpy()]
+            continue
+        rows = _TOKENIZERS[tokenizer](part)
         flat = [token.decode() for token in rows.flat_values.numpy()]
-        ends = rows.row_splits.numpy()
-        tokens += [flat[start:end] for start, end in pairwise(ends)]
+        tokens += [flat[start:end] for start, end in pairwise(rows.row_splits.numpy())]
     return tokens
 
 
@@ -173,10 +201,26 @@ def fit_encoder(texts: Sequence[str], config: TextConfig) -> TextEncoder:
     """Learn the vocabulary of the training texts: most frequent first, ties by the token.
 
     Raises:
-        InputError: No token is frequent enough.
+        InputError: No token is frequent enough, or the tokenizer is not installed.
+
+    Warns:
+        TextWarning: The tokenizer is `word`, and the texts are Chinese without spaces.
     """
     tokenizer = choose_tokenizer(texts) if config.tokenizer == "auto" else config.tokenizer
+    if tokenizer == "word" and _writing(texts) == "Chinese":
+        warnings.warn(
+            "the texts are Chinese or Japanese without spaces between words, so that each phrase "
+            "is one token to the tokenizer word; use --tokenizer char or jieba",
+            TextWarning,
+            stacklevel=2,
+        )
     counts = Counter(token for tokens in tokenize(texts, tokenizer) for token in tokens)
+    if tokenizer == "jieba":
+        # The graph reads a word that stays unknown character by character.
+        rare = [(token, n) for token, n in counts.items() if n < config.min_count]
+        for token, count in rare:
+            for character in _HAN.findall(token) if len(token) > 1 else ():
+                counts[character] += count
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     known = [token for token, count in ranked if count >= config.min_count]
     known = known[: config.max_vocabulary - len(_SPECIAL)]

@@ -7,8 +7,9 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import pytest
 
-from kerastextzoo.data import Dataset, Splits, load_dataset, make_splits
+from kerastextzoo.data import Dataset, load_dataset
 from kerastextzoo.preparation import Preparation
+from kerastextzoo.splits import Splits, make_splits
 from kerastextzoo.text import TextConfig
 
 

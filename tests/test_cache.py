@@ -11,8 +11,8 @@ import pytest
 from kerastextzoo import cache, preparation
 from kerastextzoo.batching import EncodedTexts
 from kerastextzoo.cache import cached
-from kerastextzoo.data import Splits
 from kerastextzoo.preparation import Preparation
+from kerastextzoo.splits import Splits
 from kerastextzoo.text import TextConfig, TextEncoder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,7 +67,7 @@ def test_the_oldest_entries_make_room(folder: Path, monkeypatch: pytest.MonkeyPa
     for age, entry in enumerate(entries):
         assert entry is not None
         os.utime(entry, (age, age))
-    size = sum(file.stat().st_size for file in entries[0].iterdir())  # type: ignore[union-attr]
+    size = sum(file.stat().st_size for entry in entries[:1] if entry for file in entry.iterdir())
     monkeypatch.setattr(cache, "_MOST_BYTES", 2 * size)
     newest = cached("demo", {"n": 9}, fill)
     assert set(folder.iterdir()) == {entries[1], entries[2], newest}

@@ -1,6 +1,5 @@
 """The commands as people and scripts see them: output, exit status, what is left behind."""
 
-import contextlib
 import gzip
 import io
 import json
@@ -17,7 +16,7 @@ import pytest
 from kerastextzoo import cli
 from kerastextzoo.builders import list_models
 from kerastextzoo.console import Screen
-from kerastextzoo.data import Splits
+from kerastextzoo.splits import Splits
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = ["--epochs", "1", "--set", "embedding_features=8", "--set", "filters=8"]
@@ -281,12 +280,16 @@ def test_interrupted_tune_is_status_130_and_resume_ends_where_it_would_have(
 
 
 def test_an_interrupt_that_a_library_drops_comes_again(capsys: pytest.CaptureFixture[str]) -> None:
+    class Careless:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
     before = signal.getsignal(signal.SIGINT)
     with Screen(quiet=True) as screen:
-        with contextlib.suppress(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+        Careless()
         with pytest.raises(KeyboardInterrupt):
             screen.track("training", 1, 2)
+    assert capsys.readouterr().err == ""
     assert signal.getsignal(signal.SIGINT) == before
 
 

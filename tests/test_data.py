@@ -10,16 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerastextzoo.data import (
-    Dataset,
-    DataWarning,
-    Splits,
-    label_ids,
-    load_dataset,
-    load_texts,
-    make_splits,
-)
+from kerastextzoo.data import Dataset, DataWarning, load_dataset, load_texts
 from kerastextzoo.errors import InputError
+from kerastextzoo.splits import Splits, label_ids, make_splits
 
 ROOT = Path(__file__).resolve().parents[1]
 TWO = Dataset("", ("good film", "bad film"), ("pos", "neg"))
@@ -204,7 +197,7 @@ def test_blank_texts_are_dropped_with_a_warning(tmp_path: Path, name: str) -> No
         pytest.param("a.jsonl", JSONL.replace("text", "body"), "known: body, label", id="keys"),
         pytest.param("a.jsonl", "{}", "a.jsonl:1: no column 'text'", id="no key"),
         pytest.param("a.csv", '"te\nxt",label\na,b\n', r"known: te\nxt, label", id="one line"),
-        pytest.param("a.docx", CSV, "expected a .csv, .tsv or .jsonl file", id="suffix"),
+        pytest.param("a.docx", CSV, "expected a .csv, .tsv, .jsonl, .parquet or", id="suffix"),
         pytest.param("a", CSV, "not a known kind of file", id="no suffix"),
         pytest.param("a.txt", CSV, "not a known kind of file", id="txt"),
     ],
@@ -323,7 +316,7 @@ def test_same_seed_same_split_another_seed_another() -> None:
 
 def test_split_is_the_same_in_another_process() -> None:
     code = (
-        "from kerastextzoo.data import *; "
+        "from kerastextzoo.data import Dataset; from kerastextzoo.splits import make_splits; "
         "d = Dataset('numbers', tuple(map(str, range(50))), ('c0', 'c1') * 25); "
         "print(make_splits(d, seed=1).fingerprint)"
     )

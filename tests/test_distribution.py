@@ -16,7 +16,8 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 import numpy
 from kerastextzoo import tuning
 from kerastextzoo.builders import get_spec
-from kerastextzoo.data import load_dataset, make_splits
+from kerastextzoo.data import load_dataset
+from kerastextzoo.splits import make_splits
 from kerastextzoo.distribution import open_strategy
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.run import Run

@@ -25,7 +25,11 @@ from kerastextzoo.embeddings import (
     Coverage,
     EmbeddingWarning,
     embedding_matrix,
+    inspect_vectors,
     load_vectors,
+    read_questions,
+    save_vectors,
+    train_fasttext,
     train_word2vec,
 )
 from kerastextzoo.embeddings.matrix import spellings
@@ -503,3 +507,128 @@ def test_matrix_bad_settings(settings: dict[str, Any], message: str) -> None:
 def test_names() -> None:
     assert embeddings.__all__ == sorted(embeddings.__all__)
     assert "keras" not in Path(embeddings.__file__).read_text().replace("kerastextzoo", "")
+
+
+# --- saving, fastText, questions, inspecting
+
+
+WORDS = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters=" "), min_size=1, max_size=8
+)
+FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+@given(
+    table=st.dictionaries(WORDS, st.lists(FLOATS, min_size=3, max_size=3), min_size=1, max_size=8),
+    name=st.sampled_from(["v.txt", "v.bin", "v.txt.gz", "V.BIN.GZ"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_what_is_saved_is_loaded(
+    tmp_path_factory: pytest.TempPathFactory, table: dict[str, list[float]], name: str
+) -> None:
+    folder = tmp_path_factory.mktemp("saved")
+    vectors = keyed(table)
+    path = save_vectors(vectors, folder / name)
+    read = load_vectors(path)
+    assert read.index_to_key == list(table)
+    assert read.vectors.tobytes() == vectors.vectors.tobytes()
+    again = save_vectors(read, folder / f"again{name}")
+    assert again.read_bytes() == path.read_bytes()
+    assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["v.txt", "v.bin"])
+def test_gensim_reads_what_we_write(tmp_path: Path, name: str) -> None:
+    path = save_vectors(keyed(TABLE), tmp_path / name)
+    read = KeyedVectors.load_word2vec_format(str(path), binary=name.endswith("bin"))
+    assert read.index_to_key == list(TABLE)
+    numpy.testing.assert_array_equal(read.vectors, keyed(TABLE).vectors)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"a b": [1.0, 2.0]}, "no space"),
+        ({"a\n": [1.0, 2.0]}, "no control character"),
+        ({"": [1.0, 2.0]}, "1 to 4096 bytes"),
+        ({"\ud800": [1.0, 2.0]}, "1 to 4096 bytes"),
+        ({"x" * 5000: [1.0, 2.0]}, "1 to 4096 bytes"),
+        ({"a": [1.0, float("nan")]}, "NaN or infinite.*'a'"),
+    ],
+)
+def test_what_no_file_can_hold_is_not_saved(
+    tmp_path: Path, table: dict[str, list[float]], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        save_vectors(keyed(table), tmp_path / "v.txt")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(InputError, match="no word to write"):
+        save_vectors(KeyedVectors(2), tmp_path / "v.txt")
+
+
+def test_saving_leaves_what_was_there_if_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save_vectors(keyed(TABLE), tmp_path / "v.bin")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="exists already"):
+        save_vectors(keyed({"a": [1.0]}), path)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        save_vectors(keyed({"a": [1.0]}), path, overwrite=True)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_fasttext_is_reproducible_and_shares_pieces() -> None:
+    words = [[f"{stem}{end}" for end in ("ing", "ed", "s")] for stem in ("walk", "jump", "play")]
+    runs = [train_fasttext(words * 9, dim=8, buckets=500, seed=seed) for seed in (0, 0, 1)]
+    numpy.testing.assert_array_equal(runs[0].vectors, runs[1].vectors)
+    assert (runs[0].vectors != runs[2].vectors).any()
+    assert runs[0].vectors.shape == (9, 8)
+    plain = train_word2vec(words * 9, dim=8)
+    assert (plain.vectors != runs[0].vectors).any()
+    same, other = runs[0].similarity("walking", "walked"), runs[0].similarity("walking", "plays")
+    assert same > other
+    with pytest.raises(InputError, match="`longest_piece` must be at least"):
+        train_fasttext(words, shortest_piece=4, longest_piece=3)
+    with pytest.raises(InputError, match="`buckets` must be"):
+        train_fasttext(words, buckets=0)
+
+
+def test_questions_are_scored_as_gensim_does(tmp_path: Path) -> None:
+    random = numpy.random.default_rng(5)
+    pool = [f"w{i}" for i in range(12)]
+    vectors = keyed({word: random.normal(size=3).tolist() for word in pool})
+    asked = [[str(random.choice([*pool, "none"])) for _ in range(4)] for _ in range(400)]
+    lines = [" ".join(row) for row in asked if len(set(row)) == 4]
+    path = tmp_path / "q.txt"
+    path.write_text("\n".join([": one", *lines[:100], "", ": two", *lines[100:]]))
+    found = inspect_vectors(vectors, questions=read_questions(path))
+    accuracy, sections = vectors.evaluate_word_analogies(str(path))
+    assert found.accuracy == pytest.approx(accuracy)
+    assert found.analogies is not None
+    for section, wanted in zip(found.analogies, sections, strict=False):
+        assert section.right == len(wanted["correct"])
+        assert section.asked == len(wanted["correct"]) + len(wanted["incorrect"])
+    assert sum(section.total for section in found.analogies) == len(lines)
+
+
+def test_inspection_of_vectors() -> None:
+    vectors = keyed({"of": [1.0, 0.0], "film": [1.0, 0.1], "Good": [0.0, 1.0]})
+    found = inspect_vectors(vectors, counts={"good": 3, "of": 9, "unseen": 5})
+    assert list(found.neighbours) == ["good", "of"]
+    word, cosine = found.neighbours["of"][0]
+    assert word == "film"
+    assert cosine == pytest.approx(1 / 1.01**0.5, rel=1e-5)
+    assert found.coverage is not None
+    assert found.coverage.missing == ("unseen",)
+    assert list(inspect_vectors(vectors).neighbours) == ["film", "Good", "of"]
+    with pytest.raises(InputError, match="no vector for the word 'fim'; did you mean 'film'"):
+        inspect_vectors(vectors, words=["fim"])
+    with pytest.raises(InputError, match="no vector for the word 'zzz'; name another word"):
+        inspect_vectors(vectors, words=["zzz"])

@@ -28,11 +28,11 @@ SUBPACKAGES = [f"kerastextzoo.{folder}" for folder in FOLDERS]
 ROWS = {
     unit: row
     for row, units in {
-        4: "estimator cli console options summary __main__ __init__",
-        3: "run training evaluation plots baselines export settings tuning",
+        4: "estimator cli cli_data console options summary __main__ __init__",
+        3: "run training evaluation inspection plots baselines export settings tuning",
         2: "builders preparation",
-        1: "layers optimizers text batching embeddings distribution",
-        0: "errors spec data reading docstrings cache progress seeds storage",
+        1: "layers optimizers text tokenizers batching embeddings distribution",
+        0: "errors spec data splits formats reading docstrings cache progress seeds storage",
     }.items()
     for unit in units.split()
 }
@@ -40,7 +40,16 @@ ROWS = {
 USERS = {
     "gensim": {"embeddings"},
     "keras_tuner": {"tuning"},
-    "tensorflow": {"batching", "cli", "distribution", "export", "optimizers", "text", "training"},
+    "tensorflow": {
+        "batching",
+        "options",
+        "distribution",
+        "export",
+        "optimizers",
+        "text",
+        "tokenizers",
+        "training",
+    },
 }
 
 IN_GIT = (ROOT / ".git").exists()

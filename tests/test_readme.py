@@ -5,10 +5,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 
 from kerastextzoo.builders import MODELS, list_models
+from kerastextzoo.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "CHANGELOG.md"]
@@ -48,17 +51,21 @@ def test_links_lead_somewhere(name: str) -> None:
 
 
 def test_commands_and_options_exist() -> None:
-    import typer.main
-
-    from kerastextzoo.cli import app
-
-    known = typer.main.get_group(app).commands
-    shown = re.findall(r"^kerastextzoo (\w+)(.*)$", read("README.md"), flags=re.MULTILINE)
-    assert {name for name, _ in shown} == set(known)
-    for name, rest in shown:
+    known: dict[str, Any] = {}
+    for name, command in typer.main.get_group(app).commands.items():
+        group = getattr(command, "commands", None)
+        known |= (
+            {f"{name} {sub}": found for sub, found in group.items()} if group else {name: command}
+        )
+    lines = re.findall(r"^kerastextzoo +(.*)$", read("README.md"), flags=re.MULTILINE)
+    shown = set()
+    for line in lines:
+        name = next(name for name in known if re.match(rf"{name.replace(' ', ' +')}\b", line))
+        shown.add(name)
         options = {option for parameter in known[name].params for option in parameter.opts}
-        for option in re.findall(r"(?<!\S)--[a-z-]+", rest.partition("#")[0]):
+        for option in re.findall(r"(?<!\S)--[a-z-]+", line.partition("#")[0]):
             assert option in options, f"{name} {option}"
+    assert shown == set(known)
 
 
 def test_make_targets_exist() -> None:

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from kerastextzoo.builders import cnn, get_spec
-from kerastextzoo.data import Dataset, make_splits
+from kerastextzoo.data import Dataset
 from kerastextzoo.errors import InputError
 from kerastextzoo.optimizers import _OPTIMIZERS, create_optimizer
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.spec import ModelConfig
+from kerastextzoo.splits import make_splits
 from kerastextzoo.text import TextConfig
 from kerastextzoo.training import (
     Fitted,

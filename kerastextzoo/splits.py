@@ -1,0 +1,311 @@
+"""Data sets to training, validation and test parts that share no text."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kerastextzoo.data import Dataset, load_dataset
+from kerastextzoo.docstrings import Progress
+from kerastextzoo.errors import InputError, nearest, quoted
+from kerastextzoo.formats import EMBEDDED, find_parts
+from kerastextzoo.reading import Reading, Source, fold, input_error, warn_of
+
+FEWEST_CLASSES = 2
+MOST_OVERLAP = 0.01
+_IMBALANCE = 100
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Training, validation and test parts.
+
+    Attributes:
+        train: To learn from.
+        validation: To choose by.
+        test: To report on, seen once.
+        label_names: All classes, sorted; the place is the class id.
+        how: How the parts came about, in one sentence.
+        rows: By part, the row numbers in the data set that it was taken from.
+    """
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset | None
+    label_names: tuple[str, ...]
+    how: str
+    rows: dict[str, list[int]]
+
+    @property
+    def fingerprint(self) -> str:
+        """A SHA-256 over the texts and labels of the parts."""
+        parts = [part and part.fingerprint for part in (self.train, self.validation, self.test)]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def load_splits(
+    source: Source | None = None,
+    valid: Source | None = None,
+    test: Source | None = None,
+    *,
+    seed: int,
+    text_column: str = "text",
+    label_column: str = "label",
+    encoding: str | None = None,
+    progress: Progress | None = None,
+    reading: Reading | None = None,
+    min_class_count: int = 0,
+    allow_overlap: bool = False,
+    dedup: bool = False,
+) -> Splits:
+    """Read training, validation and test texts; cut the parts that there are not.
+
+    Args:
+        source: As for `load_dataset`, or a folder of official parts: `train` and `test` with one
+            sub-folder a class, or files such as `train.txt`, `dev.txt` and `test.txt`.
+        valid: The official validation texts, in place of those of the folder.
+        test: The official test texts, in place of those of the folder.
+        seed: The same one gives the same parts.
+        text_column: The name of the column of texts.
+        label_column: The name of the column of labels.
+        encoding: None for UTF-8, or UTF-16 if a file starts with its byte order mark.
+        progress: Called while the embedded corpus is collected for the first time.
+        reading: All about reading, in place of the column names and the encoding.
+        min_class_count: As for `make_splits`.
+        allow_overlap: As for `make_splits`.
+        dedup: As for `make_splits`.
+
+    Raises:
+        InputError: A file or some of its rows can't be used, or no such parts can be made.
+    """
+    if reading is None:
+        reading = Reading(text_column=text_column, label_column=label_column, encoding=encoding)
+    found = {} if source is None or source == EMBEDDED else find_parts(source)
+    data = load_dataset(found.get("train", source), progress=progress, reading=reading)
+    official = []
+    for given, part in ((valid, "validation"), (test, "test")):
+        path = given or found.get(part)
+        official.append(load_dataset(path, progress=progress, reading=reading) if path else None)
+    return make_splits(
+        data,
+        *official,
+        seed=seed,
+        min_class_count=min_class_count,
+        allow_overlap=allow_overlap,
+        dedup=dedup,
+    )
+
+
+def make_splits(
+    data: Dataset,
+    validation: Dataset | None = None,
+    test: Dataset | None = None,
+    *,
+    seed: int,
+    validation_share: float = 0.1,
+    test_share: float = 0.1,
+    min_class_count: int = 0,
+    allow_overlap: bool = False,
+    dedup: bool = False,
+) -> Splits:
+    """Split a data set; official parts stay as they are, the missing ones are cut from `data`.
+
+    Texts that differ in case or white space alone always land in the same part.
+
+    >>> data = Dataset("numbers", tuple(map(str, range(20))), ("even", "odd") * 10)
+    >>> splits = make_splits(data, seed=0)
+    >>> len(splits.train), splits.how
+    (16, 'stratified 80/10/10, seed 0, no official split given')
+
+    Args:
+        data: What to learn from.
+        validation: The official validation part.
+        test: The official test part.
+        seed: The same one gives the same parts.
+        validation_share: How much of `data` becomes the validation part, above 0.
+        test_share: How much becomes the test part; 0 for none.
+        min_class_count: Classes with fewer examples in `data` are dropped from every part.
+        allow_overlap: Accept official parts that share more than 1 % of their texts.
+        dedup: Remove from `data` what an official part repeats, and from validation what test does.
+
+    Raises:
+        InputError: There are too few classes or texts, or labels that training lacks, or official
+            parts share too many texts.
+    """
+    if not (0 < validation_share < 1 - test_share <= 1):
+        got = f"got {validation_share} for validation and {test_share} for test"
+        raise input_error(
+            data.name, "no such shares", f"{got}; expected positive ones, in sum below 1"
+        )
+    given = {"train": data, "validation": validation, "test": test}
+    sources = {name: part for name, part in given.items() if part is not None}
+    kept = {name: list(range(len(part))) for name, part in sources.items()}
+    said = [_drop_rare(sources, kept, min_class_count)]
+    said += _check_overlaps(sources, kept, allow_overlap, dedup)
+    found = {name: _take(part, kept[name]) for name, part in sources.items()}
+    data = found.pop("train")
+    names = _check_classes(data)
+    _warn_of_imbalance(data)
+    for name, part in found.items():
+        if not len(part):
+            raise input_error(part.name, f"no texts left for {name}", "expected some; give others")
+        _check_known(part, names)
+    wanted = {"test": test_share, "validation": validation_share}
+    shares = {name: share for name, share in wanted.items() if share and name not in found}
+    cut = _cut(data, shares, names, seed)
+    rows = {name: [kept["train"][i] for i in part] for name, part in cut.items()}
+    rows |= {name: kept[name] for name in found}
+    parts = {name: data.subset(part) for name, part in cut.items()} | found
+    lacking = sorted(set(names) - set(parts["validation"].labels))
+    if lacking:
+        rest = f"got none of {', '.join(map(quoted, lacking[:5]))}; macro F1 is over all classes"
+        warn_of(parts["validation"].name, f"{len(lacking)} classes not in validation", rest)
+    how = "; ".join(filter(None, [_describe(shares, list(found), seed), *said]))
+    return Splits(parts["train"], parts["validation"], parts.get("test"), names, how, rows)
+
+
+def _take(data: Dataset, rows: list[int]) -> Dataset:
+    return data if len(rows) == len(data) else data.subset(rows)
+
+
+def _drop_rare(sources: dict[str, Dataset], kept: dict[str, list[int]], fewest: int) -> str:
+    """Take classes with too few examples out of the kept rows; say how many."""
+    counts = Counter(sources["train"].labels)
+    rare = sorted(name for name, count in counts.items() if count < fewest)
+    if not rare:
+        return ""
+    number = 0
+    for name, part in sources.items():
+        before = len(kept[name])
+        kept[name] = [i for i in kept[name] if part.labels[i] not in rare]
+        number += before - len(kept[name])
+    said = f"{len(rare)} classes of fewer than {fewest} examples dropped, {number} rows"
+    rest = f"got {', '.join(map(quoted, rare[:5]))}; lower min_class_count to keep them"
+    warn_of(sources["train"].name, said, rest)
+    return said
+
+
+def _check_overlaps(
+    sources: dict[str, Dataset], kept: dict[str, list[int]], allow: bool, dedup: bool
+) -> list[str]:
+    """Count texts of one part in another one; refuse many, or take them out if told to."""
+    if len(sources) == 1:
+        return []
+    folded = {name: [fold(text) for text in part.texts] for name, part in sources.items()}
+    said = []
+    for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        if first not in sources or second not in sources:
+            continue
+        texts = {name: {folded[name][i] for i in kept[name]} for name in (first, second)}
+        both = texts[first] & texts[second]
+        if not both:
+            continue
+        where, shown = sources[second].name, [i for i in kept[second] if folded[second][i] in both]
+        rows, what = [str(i + 1) for i in shown], f"texts of {second} that are in {first} too"
+        example = f"got {quoted(sources[second].texts[shown[0]])}"
+        share = len(both) / min(map(len, texts.values()))
+        if dedup:
+            before = len(kept[first])
+            kept[first] = [i for i in kept[first] if folded[first][i] not in both]
+            number = before - len(kept[first])
+            said.append(f"{number} rows of {first} removed that {second} repeats")
+            warn_of(sources[first].name, said[-1], example)
+            continue
+        if share > MOST_OVERLAP and not allow:
+            rest = f"{example}; expected at most {MOST_OVERLAP:.0%}; remove them with dedup, or "
+            raise input_error(where, f"{share:.1%} {what}", f"{rest}allow_overlap", rows)
+        said.append(f"{share:.1%} {what}")
+        warn_of(where, said[-1], f"{example}; scores may be too good; dedup removes them", rows)
+    return said
+
+
+def _warn_of_imbalance(data: Dataset) -> None:
+    counts = Counter(data.labels).most_common()
+    (most, many), (least, few) = counts[0], counts[-1]
+    if many > _IMBALANCE * few:
+        got = f"got {many} of {quoted(most)} and {few} of {quoted(least)}"
+        rest = f"{got}; judge by macro F1, not by accuracy"
+        warn_of(data.name, f"classes differ in size more than {_IMBALANCE}-fold", rest)
+
+
+def _check_classes(data: Dataset) -> tuple[str, ...]:
+    names = tuple(sorted(set(data.labels)))
+    if len(names) < FEWEST_CLASSES:
+        found = f"only {quoted(names[0])}" if names else "none"
+        what = f"needs at least {FEWEST_CLASSES} classes, found {found}"
+        raise input_error(data.name, what, "name another column, or add examples of other classes")
+    # No error on reading: to evaluate, a file with one text a class is fine.
+    if len(names) > max(FEWEST_CLASSES, len(data) / 2):
+        got = f"got {len(names)} classes in {len(data)} rows; expected few"
+        raise input_error(
+            data.name, "more than half of the labels differ", f"{got}; columns swapped?"
+        )
+    return names
+
+
+def _check_known(part: Dataset, names: tuple[str, ...]) -> None:
+    rows = [str(row) for row, label in enumerate(part.labels, 1) if label not in names]
+    if rows:
+        unseen = ", ".join(map(quoted, sorted(set(part.labels) - set(names))[:5]))
+        rest = f"got {unseen}; expected labels of training; add examples there or remove these"
+        raise input_error(part.name, "labels that training lacks", rest, rows)
+
+
+def _cut(
+    data: Dataset, shares: dict[str, float], names: tuple[str, ...], seed: int
+) -> dict[str, list[int]]:
+    """Return row numbers by part, what is left as `train`; repeats of a text stay together."""
+    from sklearn.model_selection import train_test_split
+
+    repeats: dict[str, list[int]] = {}
+    for row, text in enumerate(data.texts):
+        repeats.setdefault(fold(text), []).append(row)
+    groups = list(repeats.values())
+    labels = [data.labels[rows[0]] for rows in groups]
+    counts = Counter(labels)
+    rare = min(names, key=lambda name: counts[name])
+    if counts[rare] <= len(shares):
+        rest = f"got {counts[rare]} different texts; expected {len(shares) + 1}; add some, or "
+        rest += "drop it with min_class_count"
+        raise input_error(data.name, f"class {quoted(rare)} is too small to be split", rest)
+    parts = {"train": list(range(len(groups)))}
+    for name, share in shares.items():
+        size = max(len(names), round(share * len(groups)))
+        classes = [labels[i] for i in parts["train"]]
+        try:
+            parts["train"], parts[name] = train_test_split(
+                parts["train"], test_size=size, random_state=seed, stratify=classes
+            )
+        except ValueError as error:
+            rest = f"got {error}; add texts or lower its share"
+            raise input_error(data.name, f"the {name} part can't be cut", rest) from None
+    return {name: sorted(row for i in part for row in groups[i]) for name, part in parts.items()}
+
+
+def _describe(shares: dict[str, float], official: list[str], seed: int) -> str:
+    given = f"official {' and '.join(official)} given" if official else "no official split given"
+    if not shares:
+        return f"{given}, nothing cut"
+    sizes = [1 - sum(shares.values()), shares.get("validation", 0), shares.get("test", 0)]
+    ratio = "/".join(f"{round(100 * size, 1):g}" for size in sizes if size)
+    return f"stratified {ratio}, seed {seed}, {given}"
+
+
+def label_ids(labels: Sequence[str], label_names: Sequence[str]) -> npt.NDArray[np.int32]:
+    """Return the places of labels among the names, shape `(labels,)`.
+
+    >>> label_ids(["b", "a"], ("a", "b"))
+    array([1, 0], dtype=int32)
+
+    Raises:
+        InputError: A label is not among the names.
+    """
+    ids = {name: i for i, name in enumerate(label_names)}
+    unknown = sorted(set(labels) - set(ids))
+    if unknown:
+        raise InputError(f"unknown label {quoted(unknown[0])}; {nearest(unknown[0], label_names)}")
+    return np.array([ids[label] for label in labels], np.int32)
