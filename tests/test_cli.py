@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Command
 
-from kerastextzoo import cli
 from kerastextzoo.builders import list_models
 from kerastextzoo.console import Screen
 from kerastextzoo.splits import Splits
@@ -35,26 +35,6 @@ def data(splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     path.write_bytes(gzip.compress("\n".join(["label\ttext", *rows]).encode()))
     return path
-
-
-class Command:
-    """Runs commands in this process, which is quick, through the entry that users call."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.monkeypatch, self.capsys = monkeypatch, capsys
-
-    def __call__(self, *arguments: object) -> tuple[int, str, str]:
-        self.monkeypatch.setattr(sys, "argv", ["kerastextzoo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        out, err = self.capsys.readouterr()
-        assert isinstance(stopped.value.code, int)
-        return stopped.value.code, out, err
-
-    def json(self, *arguments: object) -> Any:
-        status, out, err = self(*arguments, "--json")
-        assert status == 0, err
-        return json.loads(out)
 
 
 @pytest.fixture

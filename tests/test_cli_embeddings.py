@@ -1,14 +1,11 @@
 """The commands that look at data, and that train and look at word vectors."""
 
 import gzip
-import json
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from commands import Command
 
-from kerastextzoo import cli
 from kerastextzoo.embeddings import load_vectors
 
 ROWS = [
@@ -16,26 +13,6 @@ ROWS = [
     for n in range(60)
 ]
 LINES = "".join(f"the {a} {b} was {c}\n" for a in "xyz" for b in "pqr" for c in ("good", "bad"))
-
-
-class Command:
-    """Runs commands in this process through the entry that users call."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.monkeypatch, self.capsys = monkeypatch, capsys
-
-    def __call__(self, *arguments: object) -> tuple[int, str, str]:
-        self.monkeypatch.setattr(sys, "argv", ["kerastextzoo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        out, err = self.capsys.readouterr()
-        assert isinstance(stopped.value.code, int)
-        return stopped.value.code, out, err
-
-    def json(self, *arguments: object) -> Any:
-        status, out, err = self(*arguments, "--json")
-        assert status == 0, err
-        return json.loads(out)
 
 
 @pytest.fixture
