@@ -48,9 +48,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-TextColumn = Annotated[str, typer.Option(help="Column of the text.")]
 Tokenizer = Annotated[str, typer.Option(help="word, char, jieba, or auto: by looking at the text.")]
-Encoding = Annotated[str | None, typer.Option(help="Encoding of the files, such as gb18030.")]
 
 
 def load_tensorflow() -> None:
@@ -88,9 +86,11 @@ class OutputOptions:
 class ReadingOptions(OutputOptions):
     """How files of texts are read."""
 
-    text_column: TextColumn = "text"
+    text_column: Annotated[str, typer.Option(help="Column of the text.")] = "text"
     label_column: Annotated[str, typer.Option(help="Column of the label.")] = "label"
-    encoding: Encoding = None
+    encoding: Annotated[
+        str | None, typer.Option(help="Encoding of the files, such as gb18030.")
+    ] = None
     errors: Annotated[
         str, typer.Option(help="Bytes that can't be decoded: strict refuses, replace counts them.")
     ] = "strict"
