@@ -96,7 +96,8 @@ def train(options: TrainingOptions, model: Model) -> None:
 
         settings = options.settings(model)
         out = options.new_folder(model)
-        preparation = options.prepare(screen, options.read_splits(screen), settings)
+        splits = options.read_splits(screen)
+        preparation = options.prepare(screen, splits, settings)
         run = train(
             preparation,
             model,
@@ -104,7 +105,7 @@ def train(options: TrainingOptions, model: Model) -> None:
             settings=settings.model,
             config=settings.training,
             seed=options.seed,
-            objective=options.objective,
+            objective=options.choose_objective(splits),
             strategy=options.strategy,
             track=screen.track,
         )
@@ -143,7 +144,7 @@ def tune(
             max_trials=max_trials,
             fixed=settings.fixed,
             seed=options.seed,
-            objective=options.objective,
+            objective=options.choose_objective(splits),
             strategy=options.strategy,
             resume=resume,
             overwrite=overwrite,

@@ -206,7 +206,8 @@ def write_run(
         fitted.model.save(stage / "model.keras")
         write_atomically(stage / "vocabulary.json", preparation.encoder.to_json())
         write_json(stage / "labels.json", list(preparation.splits.label_names))
-        write_json(stage / "split.json", preparation.splits.rows)
+        rows = {name: part.tolist() for name, part in preparation.splits.rows.items()}
+        write_json(stage / "split.json", rows)
         plots.write_history(fitted.history, stage / "history.csv")
         plots.draw_curves(fitted.history, fitted.best_epoch, stage / "curves.png")
         record = {

@@ -110,11 +110,11 @@ def test_a_second_preparation_skips_the_work_and_is_the_same(
     plain = Preparation(splits, TextConfig(min_count=1))
     first = Preparation(splits, TextConfig(min_count=1), cache=True)
 
-    def again(*_: object) -> None:
+    def again(*_: object, **__: object) -> None:
         raise AssertionError("tokenised again")
 
-    monkeypatch.setattr(preparation, "fit_encoder", again)
-    monkeypatch.setattr(TextEncoder, "encode", again)
+    monkeypatch.setattr(preparation, "fit_and_encode", again)
+    monkeypatch.setattr(TextEncoder, "encode_parts", again)
     second = Preparation(splits, TextConfig(min_count=1), cache=True)
     for made in (first, second):
         assert made.encoder.vocabulary == plain.encoder.vocabulary

@@ -32,7 +32,8 @@ ROWS = {
         3: "run training evaluation inspection plots baselines export settings tuning",
         2: "builders preparation",
         1: "layers optimizers text tokenizers batching embeddings distribution",
-        0: "errors spec data splits formats reading docstrings cache progress seeds storage",
+        0: "errors spec data splits formats reading decoding stored_texts docstrings cache "
+        "progress seeds storage",
     }.items()
     for unit in units.split()
 }

@@ -89,7 +89,7 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, suffix: str, packed: b
     path = tmp_path / f"a{suffix}{'.gz' * packed}"
     data = load_dataset(write(path, gzip.compress(content) if packed else content))
     assert data.fingerprint == THOUSAND.fingerprint
-    assert load_texts(path) == list(THOUSAND.texts)
+    assert list(load_texts(path)) == list(THOUSAND.texts)
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gz"])
@@ -100,7 +100,7 @@ def test_numbered_lines_give_the_same_rows(tmp_path: Path, packed: bool) -> None
         write(tmp_path / (name + ".gz" * packed), gzip.compress(lines) if packed else lines)
     path = tmp_path / f"train.txt{'.gz' * packed}"
     assert load_dataset(path).fingerprint == THOUSAND.fingerprint
-    assert load_texts(path) == list(THOUSAND.texts)
+    assert list(load_texts(path)) == list(THOUSAND.texts)
 
 
 def test_folder_gives_the_same_rows(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def case(id_: str, name: str, content: str | bytes, said: str, **reading: Any) -
     return pytest.param(File(name, content, said, Reading(**reading)), id=id_)
 
 
-BOMB = gzip.compress(b"text,label\n" + b"x" * 80 * 2**20, compresslevel=1)
+BOMB = gzip.compress(b"text,label\n" + b"%b,a\n" % (b"x" * 2**20) * 80, compresslevel=1)
 
 
 @pytest.mark.parametrize(
@@ -416,7 +416,7 @@ def test_dedup_takes_repeats_out_of_training() -> None:
     shouted = Dataset("t", ("NUMBER  3", "number 4 ", "new"), ("c1", "c0", "c1"))
     with pytest.warns(DataWarning, match="2 rows of train removed that test repeats"):
         splits = make_splits(numbers(0, 100), test=shouted, seed=0, dedup=True)
-    rows = splits.rows["train"] + splits.rows["validation"]
+    rows = [*splits.rows["train"], *splits.rows["validation"]]
     assert sorted(rows) == [i for i in range(100) if i not in {3, 4}]
     data = numbers(0, 100)
     assert splits.train.texts == data.subset(splits.rows["train"]).texts
@@ -442,7 +442,7 @@ def test_rare_classes_are_dropped_from_every_part_on_request() -> None:
     assert splits.label_names == ("c0", "c1")
     assert splits.test
     assert splits.test.texts == ("z", "u")
-    assert splits.rows["test"] == [1, 2]
+    assert splits.rows["test"].tolist() == [1, 2]
 
 
 def test_class_missing_in_validation_is_told() -> None:
