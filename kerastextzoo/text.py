@@ -8,12 +8,14 @@ found in the graph, in training as in serving; so TensorFlow alone serves such a
 """
 
 import json
+import os
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import keras
 import numpy as np
@@ -32,6 +34,7 @@ UNKNOWN = "[UNK]"
 _SPECIAL = (PADDING, UNKNOWN)
 _UNKNOWN_ID = 1
 _TEXTS_AT_ONCE = 4096
+_Done = TypeVar("_Done")
 _CHARACTERS_AT_ONCE = 2**22
 _SAMPLE = 1000
 _CHINESE_SHARE = 0.3
@@ -142,11 +145,13 @@ class TextEncoder:
 
     def encode_parts(self, texts: Iterable[str]) -> Iterator[EncodedTexts]:
         """Turn strings into ids, some thousands at a time."""
-        for part in _parts(texts):
-            ids = self._all_ids(tf.constant(part, tf.string))
-            uncut = ids.row_lengths().numpy()
-            ids = _stand_in(ids[:, : self.max_length], _UNKNOWN_ID)
-            yield EncodedTexts(ids.flat_values.numpy(), ids.row_splits.numpy(), uncut)
+        return _ahead(self._encode_part, texts)
+
+    def _encode_part(self, part: list[str]) -> EncodedTexts:
+        ids = self._all_ids(tf.constant(part, tf.string))
+        uncut = ids.row_lengths().numpy()
+        ids = _stand_in(ids[:, : self.max_length], _UNKNOWN_ID)
+        return EncodedTexts(ids.flat_values.numpy(), ids.row_splits.numpy(), uncut)
 
     def to_json(self) -> str:
         """Return everything needed to make the same encoder again."""
@@ -180,6 +185,19 @@ def _table(vocabulary: Sequence[str]) -> Any:
     return keras.layers.StringLookup(
         vocabulary=list(vocabulary[2:]), mask_token=PADDING, oov_token=UNKNOWN
     )
+
+
+def _ahead(work: Callable[[list[str]], _Done], texts: Iterable[str]) -> Iterator[_Done]:
+    """Work on parts of the texts, several at once, and give the results in order."""
+    at_once = os.cpu_count() or 1
+    waiting = deque[Future[_Done]]()
+    with ThreadPoolExecutor(at_once) as pool:
+        for part in _parts(texts):
+            waiting.append(pool.submit(work, part))
+            if len(waiting) > at_once:
+                yield waiting.popleft().result()
+        for future in waiting:
+            yield future.result()
 
 
 def _parts(texts: Iterable[str]) -> Iterator[list[str]]:
@@ -237,10 +255,7 @@ class _Numbering:
 
     def read(self, texts: Iterable[str]) -> Iterator[EncodedTexts]:
         """Give texts with numbers for ids, cut at the maximal length, counted whole."""
-        for part in _parts(texts):
-            tokens = self.split(tf.constant(part, tf.string))
-            # Python sees each different token of a part once.
-            found, places, counts = tf.unique_with_counts(tokens.flat_values, tf.int64)
+        for tokens, found, places, counts in _ahead(self._split, texts):
             numbers = np.array(
                 [self.numbers.setdefault(token, len(self.numbers)) for token in found.numpy()],
                 np.int32,
@@ -251,6 +266,11 @@ class _Numbering:
             cut = _stand_in(numbered[:, : self.max_length], 0)
             uncut = tokens.row_lengths().numpy()
             yield EncodedTexts(cut.flat_values.numpy(), cut.row_splits.numpy(), uncut)
+
+    def _split(self, part: list[str]) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return the tokens; and, so that Python sees each but once, those that differ."""
+        tokens = self.split(tf.constant(part, tf.string))
+        return tokens, *tf.unique_with_counts(tokens.flat_values, tf.int64)
 
     def counted(self) -> Counter[str]:
         """Return how often each token was met."""
