@@ -91,7 +91,8 @@ def train(options: TrainingOptions, model: Model) -> None:
     """Train one model and write a run."""
     with options.screen() as screen:
         load_tensorflow()
-        from kerastextzoo.run import check_training, train
+        from kerastextzoo.run import train
+        from kerastextzoo.settings import check_training
         from kerastextzoo.summary import describe_run, per_class, run_as_dict
 
         settings = options.settings(model)

@@ -22,11 +22,10 @@ from kerastextzoo import __version__, plots
 from kerastextzoo.batching import EncodedTexts
 from kerastextzoo.builders import get_spec
 from kerastextzoo.data import Dataset
-from kerastextzoo.distribution import check_strategy
-from kerastextzoo.embeddings import check_width
-from kerastextzoo.errors import InputError, KerasTextZooError, named, quoted
-from kerastextzoo.evaluation import OBJECTIVES, Evaluation, check_objective, evaluate_probabilities
+from kerastextzoo.errors import KerasTextZooError, named, quoted
+from kerastextzoo.evaluation import OBJECTIVES, Evaluation, evaluate_probabilities
 from kerastextzoo.progress import Track, silent
+from kerastextzoo.settings import check_training
 from kerastextzoo.storage import (
     FORMAT,
     check_free,
@@ -165,58 +164,16 @@ class Run:
 
 def _tell_meaningless(texts: Sequence[str], encoded: EncodedTexts) -> None:
     # Every text has a token, be it the unknown one.
-    highest = np.maximum.reduceat(encoded.tokens, encoded.starts[:-1]) if len(encoded) else []
-    empty = [row for row, text in enumerate(texts, 1) if not text.strip()]
-    foreign = [
-        row
-        for row, (text, token) in enumerate(zip(texts, highest, strict=True), 1)
-        if token <= _UNKNOWN_ID and text.strip()
-    ]
+    highest = np.maximum.reduceat(encoded.tokens, encoded.starts[:-1]) if len(encoded) else ()
+    foreign = [row for row, token in enumerate(highest, 1) if token <= _UNKNOWN_ID]
+    empty = [row for row in foreign if not texts[row - 1].strip()]
+    foreign = [row for row in foreign if texts[row - 1].strip()]
     for rows, what in ((empty, "are empty"), (foreign, "hold no known word")):
         if rows:
             shown = ", ".join(map(str, rows[:_SHOWN])) + (", ..." if len(rows) > _SHOWN else "")
             told = f"{len(rows)} of {len(texts)} texts {what} (number {shown})"
-            rest = "their answers are that of a text of unknown words alone"
+            rest = "each is answered like a text of unknown words alone"
             warnings.warn(f"{told}; {rest}", AnswerWarning, stacklevel=3)
-
-
-def check_training(
-    settings: "ModelConfig",
-    config: TrainingConfig,
-    *,
-    max_length: int,
-    vectors: str | Path | None = None,
-    objective: str = "val_accuracy",
-    strategy: str = "none",
-) -> None:
-    """Refuse what can't be trained, before any data is read.
-
-    Args:
-        settings: The model's settings.
-        config: The training's settings.
-        max_length: Tokens of a text that are read.
-        vectors: The file of word vectors to start from.
-        objective: As for `train`.
-        strategy: As for `train`.
-
-    Raises:
-        InputError: A name is unknown, all kernels or pools are longer than any text, or
-            `embedding_features` was given and is not the width of the vectors.
-    """
-    check_objective(objective), check_strategy(strategy)
-    for name, sizes in settings.too_long(max_length).items():
-        raise InputError(
-            f"setting {name}: {sizes} spans more than the {max_length} tokens of a text that are "
-            f"read; lower {name} or raise max_length"
-        )
-    check_vectors(config, vectors)
-
-
-def check_vectors(config: TrainingConfig, vectors: str | Path | None) -> None:
-    """Refuse a file of vectors that are not as wide as the configuration says, if it does."""
-    given = "embedding_features" in config.model_fields_set and config.embedding != "random"
-    if vectors is not None and given:
-        check_width(vectors, config.embedding_features)
 
 
 def train(

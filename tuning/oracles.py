@@ -17,7 +17,6 @@ from kerastextzoo.evaluation import OBJECTIVES
 from kerastextzoo.seeds import derive_seed
 from kerastextzoo.tuning.space import count_points
 
-
 _DRAWS_PER_POINT = 100  # to miss a point that is left has a chance of e**-100
 
 

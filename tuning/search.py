@@ -7,21 +7,18 @@ after a break means to propose again from the start, and to train only what is n
 import os
 import shutil
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
-import keras_tuner
 import pandas as pd
 
 from kerastextzoo import plots
 from kerastextzoo.builders import get_spec
-from kerastextzoo.distribution import check_strategy
 from kerastextzoo.errors import InputError, KerasTextZooError, named, quoted
-from kerastextzoo.evaluation import OBJECTIVES, check_objective
+from kerastextzoo.evaluation import OBJECTIVES
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.run import Run, copy_run, versions, write_run
@@ -38,21 +35,12 @@ from kerastextzoo.storage import (
     write_json,
 )
 from kerastextzoo.training import TrainingConfig, evaluate_part, fit
-from kerastextzoo.tuning.oracles import Oracle, check_tuner
-from kerastextzoo.tuning.space import (
-    check_fixed,
-    count_points,
-    draw,
-    joint_space,
-    too_long_values,
-)
+from kerastextzoo.tuning.checks import check_search, warn_of_limits, why_stopped
+from kerastextzoo.tuning.oracles import Oracle
+from kerastextzoo.tuning.space import count_points, draw
 from kerastextzoo.tuning.trials import RECORD, Trial, ranked, read_trial, trial_folder
 
 SEARCH = "search.json"
-
-
-class SearchWarning(UserWarning):
-    """The search runs, but not all of it as it was asked for."""
 
 
 @dataclass(frozen=True)
@@ -90,43 +78,6 @@ class SearchResult:
                 for trial in self.trials
             ]
         )
-
-
-def check_search(
-    model: str,
-    *,
-    max_length: int,
-    tuner: str = "random",
-    max_trials: int = 10,
-    fixed: Mapping[str, object] | None = None,
-    vectors: str | Path | None = None,
-    objective: str = "val_accuracy",
-    strategy: str = "none",
-) -> keras_tuner.HyperParameters:
-    """Refuse a search that can't be made, before any data is read; return its space.
-
-    Args:
-        model: As for `tune`.
-        max_length: Tokens of a text that are read.
-        tuner: As for `tune`.
-        max_trials: As for `tune`.
-        fixed: As for `tune`.
-        vectors: The file of word vectors to start from.
-        objective: As for `tune`.
-        strategy: As for `tune`.
-
-    Raises:
-        InputError: A setting is wrong, or nothing is left to search.
-    """
-    if max_trials < 1:
-        raise InputError(f"max_trials must be at least 1; got {max_trials}")
-    check_objective(objective), check_strategy(strategy), check_tuner(tuner)
-    spec, fixed = get_spec(model), fixed or {}
-    space = joint_space(spec, fixed)
-    if not space.space:
-        raise InputError("every setting is fixed, nothing is left to search; use train instead")
-    check_fixed(spec, space, fixed, max_length=max_length, vectors=vectors)
-    return space
 
 
 def tune(
@@ -190,44 +141,13 @@ def tune(
     if preparation.vectors is not None and search.fixed.get("embedding") != "random":
         # Vectors that are no good stop the search here, not each of its trials.
         preparation.embedding(TrainingConfig().embedding_features)
-    _warn_of_limits(search.spec, space, max_trials, preparation.config.max_length)
+    warn_of_limits(search.spec, space, max_trials, preparation.config.max_length)
     oracle = Oracle(tuner, space, objective, max_trials, seed)
     search.open({"tuner": tuner, "space": space.get_config()["space"]}, resume, overwrite)
     trials = search.run(oracle, max_trials)
-    stopped = _why_stopped(len(trials), count_points(space), max_trials)
+    stopped = why_stopped(len(trials), count_points(space), max_trials)
     search.close(stopped)
     return search.finish(ranked(trials, objective), stopped)
-
-
-def _warn_of_limits(
-    spec: ModelSpec, space: keras_tuner.HyperParameters, max_trials: int, max_length: int
-) -> None:
-    points = count_points(space)
-    if points < max_trials:
-        warnings.warn(
-            f"the space has {points} points; the search will stop after {points} trials, "
-            f"before max_trials {max_trials}",
-            SearchWarning,
-            stacklevel=3,
-        )
-    for parameter in space.space:
-        values = too_long_values(spec, parameter, max_length)
-        if values:
-            warnings.warn(
-                f"setting {parameter.name}: {'; '.join(map(str, values))} spans more than the "
-                f"{max_length} tokens of a text that are read, and is searched all the same; "
-                f"raise max_length, or fix {parameter.name}",
-                SearchWarning,
-                stacklevel=3,
-            )
-
-
-def _why_stopped(trials: int, points: float, max_trials: int) -> str:
-    if trials == points:
-        return f"all {trials} points of the space were tried"
-    if trials == max_trials:
-        return f"max_trials {max_trials} was reached"
-    return f"no other point of the space was proposed after {trials} trials"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,15 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras_tuner
 
 from kerastextzoo import training
 from kerastextzoo.errors import InputError, nearest, quoted
-from kerastextzoo.run import check_vectors
-from kerastextzoo.spec import SPANS, Config, ModelConfig, ModelSpec
+from kerastextzoo.spec import Config, ModelConfig, ModelSpec
 from kerastextzoo.training import TrainingConfig
 
 
@@ -59,12 +57,13 @@ def draw(
     for name in fixed:
         if name not in known:
             raise InputError(f"no setting {quoted(name)}; {nearest(name, known)}")
-    return model.replace(**_known(fixed, spec.config)), config.replace(
-        **_known(fixed, TrainingConfig)
+    return model.replace(**of_kind(fixed, spec.config)), config.replace(
+        **of_kind(fixed, TrainingConfig)
     )
 
 
-def _known(fixed: Mapping[str, object], kind: type[Config]) -> dict[str, object]:
+def of_kind(fixed: Mapping[str, object], kind: type[Config]) -> dict[str, object]:
+    """Return the fixed settings that belong to a kind of configuration."""
     return {name: value for name, value in fixed.items() if name in kind.model_fields}
 
 
@@ -84,55 +83,10 @@ def count_points(space: keras_tuner.HyperParameters) -> float:
         >>> count_points(space)
         6
     """
-    return math.prod(len(_values(parameter)) or math.inf for parameter in space.space)
+    return math.prod(len(values_of(parameter)) or math.inf for parameter in space.space)
 
 
-def _values(parameter: Any) -> list[Any]:
+def values_of(parameter: Any) -> list[Any]:
     """Return the values of a parameter; none if it is continuous."""
     # KerasTuner itself lists ten values of a continuous one.
     return [] if getattr(parameter, "step", 1) is None else list(parameter.values)
-
-
-def check_fixed(
-    spec: ModelSpec,
-    space: keras_tuner.HyperParameters,
-    fixed: Mapping[str, object],
-    *,
-    max_length: int,
-    vectors: str | Path | None,
-) -> None:
-    """Refuse what no trial could be trained with.
-
-    Args:
-        spec: The model.
-        space: What is searched.
-        fixed: Settings by name that are not.
-        max_length: Tokens of a text that are read.
-        vectors: The file of word vectors to start from.
-
-    Raises:
-        InputError: All kernels or pools of a setting are longer than any text, or
-            `embedding_features` is fixed and is not the width of the vectors.
-    """
-    given = spec.config.parse(_known(fixed, spec.config)).too_long(max_length)
-    refused = {name: sizes for name, sizes in given.items() if name in fixed}
-    for parameter in space.space:
-        values = too_long_values(spec, parameter, max_length)
-        if values and len(values) == len(parameter.values):
-            refused[parameter.name] = "; ".join(map(str, values))
-    for name, sizes in refused.items():
-        raise InputError(
-            f"setting {name}: {sizes} spans more than the {max_length} tokens of a text that are "
-            f"read; raise max_length, or fix {name} at less"
-        )
-    check_vectors(TrainingConfig.parse(_known(fixed, TrainingConfig)), vectors)
-
-
-def too_long_values(spec: ModelSpec, parameter: Any, max_length: int) -> list[Any]:
-    """Return the values of a parameter whose kernels or pools all span more than the texts."""
-    name = parameter.name
-    return [
-        value
-        for value in (_values(parameter) if name in SPANS else [])
-        if name in spec.config.parse({name: value}).too_long(max_length)
-    ]
