@@ -101,7 +101,7 @@ def train(options: TrainingOptions, model: Model) -> None:
             settings.training,
             max_length=settings.text.max_length,
             vectors=options.embeddings,
-            objective=options.objective,
+            objective=options.choose_objective(),
             strategy=options.strategy,
         )
         out = options.new_folder(model)
@@ -147,7 +147,7 @@ def tune(
             max_trials=max_trials,
             fixed=settings.fixed,
             vectors=options.embeddings,
-            objective=options.objective,
+            objective=options.choose_objective(),
             strategy=options.strategy,
         )
         taken = options.out if resume or overwrite else None

@@ -174,7 +174,7 @@ def embeddings_inspect(
         if asked is not None and not all(asked):
             raise InputError(f"--words takes words with commas between; got {quoted(words)}")
         questions = read_questions(analogies) if analogies else None
-        vectors = load_vectors(file)
+        vectors = load_vectors(file, encoding=options.encoding or "utf-8", errors=options.errors)
         counts = None
         if data is not None:
             _, sentences = options.read(data, screen)

@@ -9,8 +9,9 @@ import os
 import sys
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,12 +50,14 @@ class Dataset:
         texts: As they were read; many are kept on disk.
         labels: One a text.
         warnings: What was guessed or dropped on the way.
+        origin: The file (`path`) and how it was read, where that is not the usual way.
     """
 
     name: str
     texts: Sequence[str]
     labels: tuple[str, ...]
     warnings: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    origin: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.texts) != len(self.labels):
@@ -98,8 +101,8 @@ class Dataset:
             if isinstance(several, StoredTexts)
             else tuple(several[i] for i in chosen)
         )
-        part = Dataset(self.name, texts, tuple(self.labels[i] for i in chosen), self.warnings)
-        return _with_keys(part, self.keys[chosen])
+        labels = tuple(self.labels[i] for i in chosen)
+        return _with_keys(replace(self, texts=texts, labels=labels), self.keys[chosen])
 
 
 def _with_keys(data: Dataset, keys: npt.NDArray[np.uint64]) -> Dataset:
@@ -143,7 +146,12 @@ def load_dataset(
     if reading is None:
         reading = Reading(text_column=text_column, label_column=label_column, encoding=encoding)
     checks = Checks(os.fspath(source), reading, progress)
-    return _collect(read_rows(source, (reading.text_column, reading.label_column), checks), checks)
+    rows = read_rows(source, (reading.text_column, reading.label_column), checks)
+    data = _collect(rows, checks)
+    usual = asdict(Reading())
+    unusual = {name: value for name, value in asdict(reading).items() if value != usual[name]}
+    origin = {"path": str(Path(source).resolve()), "reading": unusual}
+    return _with_keys(replace(data, origin=origin), data.keys)
 
 
 def load_texts(

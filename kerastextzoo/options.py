@@ -184,11 +184,8 @@ class TrainingOptions(ReadingOptions):
 
     def settings(self, model: str) -> "Settings":
         """Return the settings of a model, checked."""
-        from kerastextzoo.evaluation import check_objective
         from kerastextzoo.settings import share_out
 
-        if self.objective:
-            check_objective(self.objective)
         given: dict[str, object] = {"tokenizer": self.tokenizer}
         for name in ("epochs", "batch_size", "max_length"):
             if getattr(self, name) is not None:
@@ -198,13 +195,12 @@ class TrainingOptions(ReadingOptions):
             given[key] = value
         return share_out(model, given)
 
-    def choose_objective(self, splits: "Splits") -> str:
+    def choose_objective(self, splits: "Splits | None" = None) -> str:
         """Return `--objective`, or what suits the sizes of the classes."""
         from kerastextzoo.splits import is_lopsided
 
-        if self.objective:
-            return self.objective
-        return "val_macro_f1" if is_lopsided(splits.train) else "val_accuracy"
+        lopsided = splits is not None and is_lopsided(splits.train)
+        return self.objective or ("val_macro_f1" if lopsided else "val_accuracy")
 
     def new_folder(self, name: str) -> Path:
         """Return `--out`, or the next free folder of that name in `runs`."""

@@ -212,6 +212,7 @@ class Preparation:
             "fingerprint": self.splits.fingerprint,
             "split": self.splits.how,
             "texts": {name: len(texts) for name, texts in self.texts.items()},
+            "origin": {name: dict(part.origin) for name, part in self._parts().items()},
             "classes": list(self.splits.label_names),
             "tokenizer": self.encoder.tokenizer,
             "vocabulary": len(self.encoder.vocabulary),

@@ -67,7 +67,6 @@ class Case:
         status: The exit status.
         says: Patterns that the error has to hold, or else one warning.
         tells: Patterns that the JSON on standard output has to hold.
-        gap: Why it is not like that yet.
     """
 
     id: str
@@ -76,7 +75,6 @@ class Case:
     status: int
     says: tuple[str, ...] = ()
     tells: tuple[str, ...] = ()
-    gap: str = ""
 
 
 def csv(rows: Sequence[Sequence[str]] = ROWS, header: str = "text,label") -> str:
@@ -207,7 +205,7 @@ FILES = [
         file(csv(with_row(5, "a\0b", "pos"))),
         INSPECT,
         REFUSED,
-        ("data.csv:5:", "NUL", "got 1;", "strip.(NUL|nul)"),
+        ("data.csv:5:", "NUL", "strip.(NUL|nul)"),
     ),
     Case(
         "F10-strip",
@@ -260,7 +258,6 @@ FILES = [
         INSPECT,
         REFUSED,
         ("--sep",),
-        gap="reading has no separator to choose",
     ),
     Case(
         "F15-more",
@@ -323,7 +320,7 @@ FILES = [
     ),
     Case(
         "F20",
-        file(gzip.compress(bytes(65 * 2**20), 1), "data.csv.gz"),
+        file(gzip.compress(b"x" * 65 * 2**20, 1), "data.csv.gz"),
         "data inspect data.csv.gz",
         REFUSED,
         ("data.csv.gz", "more than 67108864 bytes", "max.expanded.bytes"),
@@ -394,8 +391,7 @@ LABELS = [
         file(csv([(text, "1" if n % 3 else "1.0") for n, (text, _) in enumerate(ROWS)])),
         INSPECT,
         REFUSED,
-        ("--label-map",),
-        gap="reading has no map of labels",
+        ("label.map",),
     ),
     Case(
         "L6",
@@ -417,7 +413,6 @@ LABELS = [
         f"{TRAIN} --batch-size 128",
         DONE,
         ("macro F1", "objective"),
-        gap="the objective stays val_accuracy, however much classes differ in size",
     ),
     Case(
         "L8-newline",
@@ -506,8 +501,7 @@ TEXTS = [
         file(csv(with_row(3, "good film " * 2**18, "pos"))),
         f"{TRAIN} --max-text-bytes 20000000",
         DONE,
-        ("1 text", "400"),
-        gap="preparation cuts texts off without a word",
+        ("1 of the training texts", "400"),
     ),
     Case(
         "T6",
@@ -515,7 +509,6 @@ TEXTS = [
         f"{TRAIN} --max-length 4",
         DONE,
         (r"100.*%", "4 tokens", "95"),
-        gap="preparation cuts texts off without a word",
     ),
     Case(
         "T6-inspect",
@@ -747,7 +740,6 @@ EMBEDDINGS = [
         f"{VECTORS} --encoding gb18030",
         DONE,
         tells=('"words": 2', "电"),
-        gap="the command passes no encoding to load_vectors",
     ),
     Case(
         "E13-replace",
@@ -756,7 +748,6 @@ EMBEDDINGS = [
         DONE,
         ("vectors.txt", "1 word", "row 2"),
         ('"words": 2',),
-        gap="the command passes no errors to load_vectors",
     ),
     Case("E14", vectors(""), VECTORS, REFUSED, ("vectors.txt", "empty")),
     Case("E14-zipped", vectors(packed(b"")), VECTORS, REFUSED, ("vectors.txt", "empty")),
@@ -853,10 +844,6 @@ CONFIGURATION = [
 CASES = [*FILES, *LABELS, *TEXTS, *SPLITS, *EMBEDDINGS, *CONFIGURATION]
 
 
-def missing(reason: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(raises=AssertionError, strict=True, reason=reason)
-
-
 @pytest.fixture
 def command(
     monkeypatch: pytest.MonkeyPatch,
@@ -890,17 +877,7 @@ def content(folder: Path) -> dict[Path, bytes | None]:
 
 
 @pytest.mark.filterwarnings("always::UserWarning")
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(
-            case,
-            id=case.id,
-            marks=[missing(case.gap)] * bool(case.gap),
-        )
-        for case in CASES
-    ],
-)
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES])
 def test_bad_input(
     case: Case, command: Command, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -949,9 +926,6 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (folder / "out" / "run.json").read_text()
 
 
-@pytest.mark.xfail(
-    raises=AssertionError, strict=True, reason="a run records nothing of what was guessed"
-)
 @pytest.mark.filterwarnings("always::UserWarning")
 @pytest.mark.parametrize(
     "what",
