@@ -579,13 +579,10 @@ SPLITS = [
     ),
     Case(
         "S4-few",
-        files(
-            data=csv(lettered("abcdefgh")),
-            test=csv(lettered("hijkl")),
-        ),
+        files(data=csv(lettered("abcdefgh")), test=csv(lettered("hijkl"))),
         f"{TRAIN} --test test.csv",
         REFUSED,
-        ("20.0%",),
+        ("test.csv", r"20\.0%", "24 rows", "at most 1%"),
     ),
     Case(
         "S4-little",
