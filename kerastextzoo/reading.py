@@ -10,12 +10,14 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from kerastextzoo.errors import InputError, quoted
 from kerastextzoo.progress import Progress
 
 LONGEST_LABEL = 200
 _SHOWN = 5
+_T = TypeVar("_T")
 
 Source = str | os.PathLike[str]
 Rows = Iterable[tuple[str, list[object]]]  # where in the file, and the cells of the wanted columns
@@ -148,6 +150,15 @@ class _Found:
         self.largest = max(self.largest, size)
 
 
+@dataclass
+class _Label:
+    """A label, how it is written, and how often."""
+
+    label: str
+    shown: str
+    count: int = 0
+
+
 _NO_TEXT = Rule("text missing or no string", "expected a string; mend or remove the row")
 _NUL = Rule("NUL characters", "expected text; remove them, or strip NUL")
 _IMPOSSIBLE = Rule(
@@ -185,7 +196,7 @@ class Checks:
         self._blank, self._nuls, self._replaced = _Found(), _Found(), _Found()
         self._numbers = self._texts = self._removed = 0
         self._first = ""
-        self._spellings: dict[str, Counter[str]] = {}
+        self._labels: dict[tuple[type, str | int], _Label] = {}
         self._too_long = Rule(
             "text too long (the longest has {largest} bytes)",
             f"expected up to {reading.max_text_bytes}; cut the text, or raise max_text_bytes",
@@ -219,7 +230,7 @@ class Checks:
         size = 0
         if not isinstance(value, str):
             rule = _NO_TEXT
-        elif (data := _utf8(value)) is None:
+        elif (data := _utf8(value, None)) is None:
             rule = _IMPOSSIBLE
         elif b"\0" in data:
             rule = _NUL
@@ -232,23 +243,33 @@ class Checks:
 
     def label(self, row: str, value: object) -> str | None:
         """Return the label of a row; None if it can't be used."""
+        if not isinstance(value, str | int):
+            self.broken(_NO_LABEL, row, value)
+            return None
+        known = self._labels.get((type(value), value)) or self._read_label(row, value)
+        if known is None:
+            return None
+        known.count += 1
+        return known.label
+
+    def _read_label(self, row: str, value: str | int) -> "_Label | None":
         label = str(value).strip()
-        if not isinstance(value, str | int) or not label:
+        if not label:
             self.broken(_NO_LABEL, row, value)
             return None
         if (
             len(label.splitlines()) != 1
             or len(label) > LONGEST_LABEL
-            or b"\0" in (_utf8(label) or b"\0")
+            or b"\0" in _utf8(label, b"\0")
         ):
             self.broken(_BAD_LABEL, row, value, len(label))
             return None
+        written: str | int = value
         if label in self.reading.label_map:
-            value = label = self.reading.label_map[label].strip()
-        shown = quoted(value) if isinstance(value, str) else str(value)
-        form = re.sub(r"^([+-]?\d+)\.0+$", r"\1", fold(label))
-        self._spellings.setdefault(form, Counter())[shown] += 1
-        return label
+            written = label = self.reading.label_map[label].strip()
+        shown = quoted(written) if isinstance(written, str) else str(written)
+        self._labels[type(value), value] = known = _Label(label, shown)
+        return known
 
     def has_words(self, row: str, text: str) -> bool:
         """Tell whether a text is more than blanks; count those that are not, and numbers."""
@@ -298,7 +319,11 @@ class Checks:
 
     def _check_spellings(self) -> None:
         """Refuse labels that differ in case, space or form alone, such as 1 and 1.0."""
-        several = [counts for counts in self._spellings.values() if len(counts) > 1]
+        spellings: dict[str, Counter[str]] = {}
+        for known in self._labels.values():
+            form = re.sub(r"^([+-]?\d+)\.0+$", r"\1", fold(known.label))
+            spellings.setdefault(form, Counter())[known.shown] += known.count
+        several = [counts for counts in spellings.values() if len(counts) > 1]
         if not several:
             return
         shown = several[0].most_common(_SHOWN)
@@ -314,12 +339,16 @@ def fold(text: str) -> str:
     >>> fold("So  GOOD ")
     'so good'
     """
-    return " ".join(text.casefold().split())
+    folded = text.casefold()
+    # Most texts have nothing but single spaces, which is quicker to see than to mend.
+    if folded.isprintable() and "  " not in folded:
+        return folded.strip(" ")
+    return " ".join(folded.split())
 
 
-def _utf8(text: str) -> bytes | None:
-    """Return a text in UTF-8; None if it holds halves of surrogate pairs."""
+def _utf8(text: str, otherwise: _T) -> bytes | _T:
+    """Return a text in UTF-8; something else if it holds halves of surrogate pairs."""
     try:
         return text.encode()
     except UnicodeEncodeError:
-        return None
+        return otherwise

@@ -12,6 +12,7 @@ import pytest
 
 from kerastextzoo.data import Dataset, DataWarning, load_dataset, load_texts
 from kerastextzoo.errors import InputError
+from kerastextzoo.reading import fold
 from kerastextzoo.splits import Splits, label_ids, make_splits
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -407,3 +408,9 @@ def test_label_ids_are_places_among_the_names() -> None:
 def test_unknown_label_names_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean 'pos'"):
         label_ids(["poss"], ("neg", "pos"))
+
+
+def test_case_and_any_white_space_are_folded() -> None:
+    for code in [*range(0x3100), 0xFEFF, 0x1D7CE, 0x1F600]:
+        for text in (f"A{chr(code)}b", f"{chr(code)}a  b{chr(code)}", f" a {chr(code)}"):
+            assert fold(text) == " ".join(text.casefold().split())
