@@ -46,6 +46,10 @@ class RowEmbedding(keras.layers.Embedding):
         TensorShape([2, 5, 4])
     """
 
+    def add_weight(self, *args: Any, **kwargs: Any) -> Any:
+        """Make a weight that mixed precision leaves whole: only rows are cast."""
+        return super().add_weight(*args, **{**kwargs, "autocast": False})
+
     def call(self, inputs: Any) -> Any:
         """Look the tokens up."""
         table = self.embeddings
