@@ -103,7 +103,8 @@ class MaskedMaxPooling1D(keras.layers.Layer):
         # with the length of the batch.
         padding = [[0, 0], [0, self.pool_size - 1], [0, 0]]
         padded = ops.pad(inputs, padding, constant_values=-float("inf"))
-        return ops.max_pool(padded, self.pool_size, padding="valid", data_format="channels_last")
+        window = (self.pool_size,)
+        return ops.max_pool(padded, window, window, padding="valid", data_format="channels_last")
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Pool, reading masked steps as minus infinity."""
@@ -176,9 +177,9 @@ def _replaced(layer: Any, **weights: Any) -> Iterator[None]:
 
 def _drop_connections(cell: Any, rate: float, training: bool) -> Any:
     """Draw which weights of the recurrent kernel take part in this batch."""
-    kernel = ops.convert_to_tensor(cell.recurrent_kernel)
     if not (training and rate):
-        return kernel
+        return cell.recurrent_kernel
+    kernel = ops.convert_to_tensor(cell.recurrent_kernel)
     return keras.random.dropout(kernel, rate, seed=cell.seed_generator)
 
 
@@ -374,7 +375,9 @@ class ResLSTM(keras.layers.Layer):
         cell = self.lstm.cell
         recurrent = _drop_connections(cell, self.recurrent_kernel_dropout, training)
         # [W; U], which Keras's loops read as the kernel of [x_t ; F(x_{t-1})].
-        kernel = ops.concatenate([ops.convert_to_tensor(cell.input_kernel), recurrent])
+        kernel = ops.concatenate(
+            [ops.convert_to_tensor(part) for part in (cell.input_kernel, recurrent)]
+        )
         with _replaced(cell, kernel=kernel, recurrent_kernel=recurrent):
             hidden, last, carry = self.lstm(
                 ops.concatenate([sequences, previous], axis=-1),
