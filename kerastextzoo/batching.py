@@ -76,6 +76,13 @@ class EncodedTexts:
             np.concatenate([part.uncut_lengths for part in several]),
         )
 
+    def take(self, rows: npt.ArrayLike) -> "EncodedTexts":
+        """Return some of the texts, in that order."""
+        rows = np.asarray(rows, np.int64)
+        parts = [self.tokens[self.starts[row] : self.starts[row + 1]] for row in rows]
+        starts = np.concatenate([[0], np.cumsum(self.lengths[rows])])
+        return EncodedTexts(np.concatenate(parts), starts, self.uncut_lengths[rows])
+
     def with_ids(self, ids: npt.NDArray[np.int32]) -> "Iterator[EncodedTexts]":
         """Give the texts, part by part, with other ids, `(numbers,)`, for their numbers."""
         for at in range(0, len(self), _TEXTS_AT_ONCE):
