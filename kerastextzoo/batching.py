@@ -1,7 +1,8 @@
 """Token ids of many texts in one array, and batches of texts of similar length.
 
-Each batch is padded to its own longest text, so little time goes into padding. Models of this
-package give the same answer however much padding there is.
+Each batch is padded to its own longest text, rounded up to one of a few lengths, so that little
+time goes into padding and a compiler meets few shapes. Models of this package give the same answer
+however much padding there is.
 """
 
 from collections.abc import Iterable, Iterator
@@ -102,17 +103,38 @@ class EncodedTexts:
         return self.lengths if self.uncut is None else self.uncut
 
     def padded(self, rows: npt.ArrayLike) -> npt.NDArray[np.int32]:
-        """Return some texts as `(batch, steps)`, padded with 0 to the longest of them."""
+        """Return some texts as `(batch, steps)`, padded with 0 to `padded_length`."""
         rows = np.asarray(rows, np.int64)
         lengths = self.lengths[rows]
-        batch = np.zeros((len(rows), int(lengths.max(initial=1))), np.int32)
+        steps = int(padded_length(lengths.max(initial=1)))
+        batch = np.zeros((len(rows), steps), np.int32)
         for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
             batch[place, :length] = self.tokens[self.starts[row] : self.starts[row] + length]
         return batch
 
 
+def padded_length(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Round lengths up to 1, 2 ... 8, 10, 12, 14, 16, 20, 24, 28, 32, 40 ...
+
+    There are four lengths from one power of two to the next, so that at most a fifth is padding.
+
+    Example:
+        >>> padded_length([3, 9, 33]).tolist()
+        [3, 10, 40]
+    """
+    lengths = np.asarray(lengths, np.int64)
+    _, bits = np.frexp(np.maximum(lengths - 1, 1))
+    step = np.int64(1) << np.maximum(bits.astype(np.int64) - 3, 0)
+    rounded: npt.NDArray[np.int64] = -(-lengths // step) * step
+    return rounded
+
+
 def plan_batches(
-    lengths: npt.NDArray[np.int64], batch_size: int, rng: np.random.Generator | None = None
+    lengths: npt.NDArray[np.int64],
+    batch_size: int,
+    rng: np.random.Generator | None = None,
+    *,
+    batch_tokens: int | None = None,
 ) -> list[npt.NDArray[np.int64]]:
     """Share the rows out into batches of similar length.
 
@@ -120,6 +142,8 @@ def plan_batches(
         lengths: Tokens of each text, `(texts,)`.
         batch_size: Texts in a batch; the last one may be smaller.
         rng: Shuffles the texts and then the batches; without it, texts are sorted by length.
+        batch_tokens: Instead of so many texts, as many as fit into so many tokens, padding counted,
+            but one at least.
 
     Returns:
         The rows of each batch; every row is in exactly one.
@@ -127,16 +151,37 @@ def plan_batches(
     Example:
         >>> [rows.tolist() for rows in plan_batches(np.array([9, 2, 8, 1]), 2)]
         [[3, 1], [2, 0]]
+        >>> [rows.tolist() for rows in plan_batches(np.array([9, 2, 8, 1]), 2, batch_tokens=10)]
+        [[3, 1], [2], [0]]
     """
     order = np.arange(len(lengths)) if rng is None else rng.permutation(len(lengths))
+    if batch_tokens is not None and len(lengths):
+        batch_size = max(1, int(batch_tokens / lengths.mean()))
     window = max(len(lengths), 1) if rng is None else batch_size * _WINDOW
     batches = []
     for start in range(0, len(order), window):
         near = order[start : start + window]
         near = near[np.argsort(lengths[near], kind="stable")]
-        batches += [near[at : at + batch_size] for at in range(0, len(near), batch_size)]
+        if batch_tokens is None:
+            batches += [near[at : at + batch_size] for at in range(0, len(near), batch_size)]
+        else:
+            batches += _fill(near, padded_length(lengths[near]), batch_tokens)
     if rng is not None:
         rng.shuffle(batches)
+    return batches
+
+
+def _fill(
+    rows: npt.NDArray[np.int64], steps: npt.NDArray[np.int64], batch_tokens: int
+) -> list[npt.NDArray[np.int64]]:
+    """Cut rows, sorted by their steps, into batches of at most so many places."""
+    batches, at = [], 0
+    while at < len(rows):
+        next_steps = steps[at : at + max(1, batch_tokens // int(steps[at]))]
+        places = np.arange(1, len(next_steps) + 1) * next_steps
+        number = max(1, int(np.searchsorted(places, batch_tokens, side="right")))
+        batches.append(rows[at : at + number])
+        at += number
     return batches
 
 
@@ -155,18 +200,22 @@ class TrainingBatches:
         batch_size: int,
         seed: int,
         multiple_of: int = 1,
+        batch_tokens: int | None = None,
     ) -> None:
         self.texts = texts
         self.label_ids = label_ids
         self.batch_size = batch_size
         self.seed = seed
         self.multiple_of = multiple_of
+        self.batch_tokens = batch_tokens
         self.epoch = 0
 
     def plan(self) -> list[npt.NDArray[np.int64]]:
         """Return the rows of each batch of this epoch."""
         rng = np.random.default_rng([self.seed, self.epoch])
-        batches = plan_batches(self.texts.lengths, self.batch_size, rng)
+        batches = plan_batches(
+            self.texts.lengths, self.batch_size, rng, batch_tokens=self.batch_tokens
+        )
         if self.multiple_of == 1:
             return batches
         # Replicas that get unequal shares would weigh their rows unequally.

@@ -21,7 +21,7 @@ from kerastextzoo.progress import Track, silent
 from kerastextzoo.seeds import derive_seed
 from kerastextzoo.spec import Config, Count, ModelConfig, SearchSpace, Task
 
-_PREDICTION_BATCH = 256
+_PREDICTION_TOKENS = 2**15
 
 
 class TrainingConfig(Config):
@@ -31,6 +31,8 @@ class TrainingConfig(Config):
     """Most passes over the training texts."""
     batch_size: Count = 64
     """Texts of one step."""
+    batch_tokens: Count | None = None
+    """Tokens of one step, padding counted, in place of a number of texts; None: batch_size."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Step size of the optimizer."""
     optimizer: OptimizerName = "adam"
@@ -96,7 +98,7 @@ class Fitted:
 
 def predict_probabilities(model: keras.Model, texts: EncodedTexts) -> npt.NDArray[np.float32]:
     """Return class probabilities, `(texts, classes)`, in the order of the texts."""
-    batches = plan_batches(texts.lengths, _PREDICTION_BATCH)
+    batches = plan_batches(texts.lengths, 1, batch_tokens=_PREDICTION_TOKENS)
     answers = np.zeros((len(texts), model.output_shape[-1]), np.float32)
     for rows in batches:
         answers[rows] = keras.ops.convert_to_numpy(model.predict_on_batch(texts.padded(rows)))
@@ -221,6 +223,7 @@ def fit(
         batch_size=config.batch_size,
         seed=derive_seed(seed, "order"),
         multiple_of=devices.num_replicas_in_sync,
+        batch_tokens=config.batch_tokens,
     )
     started = time.monotonic()
     history = network.fit(

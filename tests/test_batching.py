@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerastextzoo.batching import EncodedTexts, TrainingBatches, plan_batches
+from kerastextzoo.batching import EncodedTexts, TrainingBatches, padded_length, plan_batches
 
 LENGTHS = np.random.default_rng(0).integers(1, 60, 1000)
 TEXTS = EncodedTexts(
@@ -26,8 +26,36 @@ def test_batches_hold_little_padding() -> None:
     assert LENGTHS.sum() / places > 0.9
 
 
+@pytest.mark.parametrize("rng", [None, np.random.default_rng(1)], ids=["sorted", "shuffled"])
+def test_batches_of_a_number_of_tokens_hold_no_more(rng: np.random.Generator | None) -> None:
+    batches = plan_batches(LENGTHS, 1, rng, batch_tokens=512)
+    assert sorted(np.concatenate(batches)) == list(range(1000))
+    places = [len(rows) * padded_length(LENGTHS[rows].max()) for rows in batches]
+    assert max(places) <= 512
+    # Short of one more text, or of a text that is longer.
+    assert np.median(places) > 450
+    assert np.std([len(rows) for rows in batches]) > 10
+
+
+def test_text_longer_than_a_batch_is_a_batch() -> None:
+    assert [rows.tolist() for rows in plan_batches(np.array([90, 80]), 1, batch_tokens=9)] == [
+        [1],
+        [0],
+    ]
+
+
 def test_no_texts_no_batches() -> None:
     assert plan_batches(LENGTHS[:0], 16) == []
+    assert plan_batches(LENGTHS[:0], 16, batch_tokens=9) == []
+
+
+def test_few_lengths_and_little_padding() -> None:
+    lengths = np.arange(1, 5000)
+    padded = padded_length(lengths)
+    assert (padded >= lengths).all()
+    assert (lengths / padded).min() > 0.8
+    assert len(np.unique(padded)) < 50
+    assert padded[:8].tolist() == list(range(1, 9))
 
 
 def _epoch(seed: int, epoch: int) -> list[int]:
@@ -55,7 +83,7 @@ def test_replicas_get_equal_shares() -> None:
 
 def test_texts_come_back_padded_on_the_right() -> None:
     batch = TEXTS.padded([5, 6])
-    assert batch.shape == (2, LENGTHS[5:7].max())
+    assert batch.shape == (2, padded_length(LENGTHS[5:7].max()))
     for row, text in zip(batch, (5, 6), strict=True):
         start, end = TEXTS.starts[text], TEXTS.starts[text + 1]
         np.testing.assert_array_equal(row[: end - start], TEXTS.tokens[start:end])
