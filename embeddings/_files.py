@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from kerastextzoo.errors import InputError, quoted
+from kerastextzoo.errors import InputError, named, quoted
 
 _HEAD = 512  # bytes that tell what a file is
 _GZIP = b"\x1f\x8b"
@@ -48,7 +48,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, int | None]
         InputError: It is not a regular local file, it is of a kind that is not read, or its
             gzip stream is damaged. The last comes up while reading, inside the `with` block.
     """
-    name = quoted(os.fspath(path))
+    name = named(path)
     size: int | None = _size_of_regular_file(path)
     with _opened_plain(path) as plain:
         try:
@@ -85,7 +85,7 @@ def _opened_plain(path: str | os.PathLike[str]) -> BinaryIO:
         return Path(path).open("rb")
     except OSError as error:
         raise InputError(
-            f"{quoted(os.fspath(path))}: cannot be read: {error.strerror}; check its permissions"
+            f"{named(path)}: cannot be read: {error.strerror}; check its permissions"
         ) from error
 
 
@@ -99,7 +99,7 @@ def _head(stream: BinaryIO, name: str) -> bytes:
 
 
 def _size_of_regular_file(path: str | os.PathLike[str]) -> int:
-    name = quoted(os.fspath(path))
+    name = named(path)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", os.fspath(path)):
         raise InputError(f"{name}: only local files are read, got a remote path; fetch it first")
     try:
@@ -118,6 +118,6 @@ def _near(path: Path) -> str:
     try:
         names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
-        return f"nor is there a folder {quoted(path.parent)}"
+        return f"nor is there a folder {named(path.parent)}"
     close = difflib.get_close_matches(path.name, names, n=3)
     return f"did you mean {', '.join(map(quoted, close))}?" if close else "check the path"

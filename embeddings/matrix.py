@@ -9,7 +9,7 @@ import numpy
 from gensim.models import KeyedVectors
 
 from kerastextzoo.embeddings._checks import EmbeddingWarning
-from kerastextzoo.errors import InputError, quoted
+from kerastextzoo.errors import InputError, named, quoted
 from kerastextzoo.seeds import derive_seed
 
 LEAST_COVERAGE = 0.05
@@ -159,7 +159,7 @@ def embedding_matrix(
     coverage = _coverage(vocabulary, set(rows), counts)
     share = coverage.types if coverage.tokens is None else coverage.tokens
     path = loading_of(vectors).get("path")
-    where = f"{quoted(path)}: " if path else ""
+    where = f"{named(path)}: " if path else ""
     told = f"got {coverage}; case or language mismatch? unsegmented Chinese?"
     unit = "types" if coverage.tokens is None else "tokens"
     if share < minimum_coverage:

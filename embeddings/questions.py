@@ -10,7 +10,7 @@ from gensim.models import KeyedVectors
 
 from kerastextzoo.data import load_texts
 from kerastextzoo.embeddings.matrix import spellings
-from kerastextzoo.errors import InputError, quoted
+from kerastextzoo.errors import InputError, named, quoted
 
 _SHOWN = 5
 _WORDS = 4
@@ -50,7 +50,7 @@ def read_questions(path: str | os.PathLike[str]) -> dict[str, list[Question]]:
     Raises:
         InputError: The file can't be read, or lines are neither of the two.
     """
-    name = quoted(os.fspath(path))
+    name = named(path)
     if Path(str(path).lower().removesuffix(".gz")).suffix != ".txt":
         raise InputError(f"{name}: questions are read from a .txt or .txt.gz file; rename it")
     sections: dict[str, list[Question]] = {}

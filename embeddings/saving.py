@@ -10,7 +10,7 @@ import numpy
 from gensim.models import KeyedVectors
 
 from kerastextzoo.embeddings import _rows
-from kerastextzoo.errors import InputError, quoted
+from kerastextzoo.errors import InputError, named, quoted
 
 _KINDS = (".txt", ".bin")
 
@@ -86,7 +86,7 @@ def _kind(path: Path) -> str:
 
 def _check(vectors: KeyedVectors, path: Path) -> None:
     if not len(vectors.index_to_key):
-        raise InputError(f"{quoted(path)}: there is no word to write; train on more text")
+        raise InputError(f"{named(path)}: there is no word to write; train on more text")
     for word, values in zip(vectors.index_to_key, vectors.vectors, strict=True):
         try:
             size = len(word.encode())
@@ -94,12 +94,12 @@ def _check(vectors: KeyedVectors, path: Path) -> None:
             size = 0
         if not 0 < size <= _rows.LONGEST_WORD or " " in word or _rows.has_control(word):
             raise InputError(
-                f"{quoted(path)}: a word must have 1 to {_rows.LONGEST_WORD} bytes, no space and "
+                f"{named(path)}: a word must have 1 to {_rows.LONGEST_WORD} bytes, no space and "
                 f"no control character; got {quoted(word)}; split texts into words first"
             )
         if not numpy.isfinite(values).all():
             raise InputError(
-                f"{quoted(path)}: NaN or infinite values for the word {quoted(word)}; train again "
+                f"{named(path)}: NaN or infinite values for the word {quoted(word)}; train again "
                 "with other settings"
             )
 

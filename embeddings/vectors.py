@@ -17,7 +17,7 @@ from kerastextzoo.embeddings import _rows
 from kerastextzoo.embeddings._checks import EmbeddingWarning
 from kerastextzoo.embeddings._files import opened, unreadable
 from kerastextzoo.embeddings.matrix import spellings
-from kerastextzoo.errors import InputError, quoted
+from kerastextzoo.errors import InputError, named, quoted
 
 _BOM = b"\xef\xbb\xbf"
 _REPLACEMENT = "\ufffd"
@@ -71,7 +71,7 @@ def load_vectors(
     if isinstance(words, str):
         raise InputError(f"`words` must be a collection of words; got {quoted(words)}; use a list")
     wanted = None if words is None else {s for word in words for s in spellings(word)}
-    name = quoted(os.fspath(path))
+    name = named(path)
     with opened(path) as (stream, size):
         form, promised = _detect(stream, size, name)
         table = _Table(wanted)
@@ -110,7 +110,7 @@ def check_width(path: str | os.PathLike[str], features: int) -> None:
         ...     _ = path.write_text("good 0.5 1\nbad -0.5 -1\n")
         ...     check_width(path, 2)
     """
-    name = quoted(os.fspath(path))
+    name = named(path)
     with opened(path) as (stream, size):
         form, _ = _detect(stream, size, name)
     if form.width != features:

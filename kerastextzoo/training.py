@@ -39,10 +39,10 @@ class TrainingConfig(Config):
     """adam, adamw, nadam, rmsprop or sgd."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     """Largest norm of the gradient of all weights together; None: no limit."""
-    embedding_updates: EmbeddingUpdates = "dense"
-    """dense: each step changes all words, by what is left of older steps; rows: a step of adam or
-    adamw changes the words of its batch alone, fast for large vocabularies, slow to learn rare
-    words; stock: Keras's own, which takes a word that comes twice for two."""
+    embedding_updates: EmbeddingUpdates = "rows"
+    """rows: a step of adam or adamw changes the words of its batch alone, without momentum (fast);
+    dense: the update of a dense layer; stock: Keras's own, which takes a word that comes twice for
+    two."""
     patience: Count = 3
     """Epochs without a better validation score after which training stops."""
     class_weights: Literal["none", "balanced"] = "none"

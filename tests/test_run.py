@@ -169,6 +169,7 @@ def test_files_that_do_not_fit_each_other_are_our_fault(folder: Path, tmp_path: 
     assert not isinstance(e.value, InputError)
 
 
+@pytest.mark.filterwarnings("ignore::kerastextzoo.text.TextWarning")
 @pytest.mark.parametrize(
     ("settings", "config", "said"),
     [

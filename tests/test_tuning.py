@@ -301,6 +301,7 @@ def test_points_of_a_continuous_space_are_not_counted() -> None:
     assert count_points(joint_space(get_spec("cnn"), {})) == float("inf")
 
 
+@pytest.mark.filterwarnings("ignore::kerastextzoo.text.TextWarning")
 @pytest.mark.parametrize(
     ("fixed", "said"),
     [
@@ -317,6 +318,7 @@ def test_a_search_of_kernels_that_are_all_too_long_is_refused(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.filterwarnings("ignore::kerastextzoo.text.TextWarning")
 def test_kernels_of_which_some_are_too_long_are_told(splits: Splits, tmp_path: Path) -> None:
     short = Preparation(splits, TextConfig(min_count=1, max_length=2))
     with pytest.warns(tuning.SearchWarning, match="kernel_sizes: 3,4,5 spans more than the 2 tok"):

@@ -289,3 +289,10 @@ def test_bad_encoding(tmp_path: Path, encoding: str) -> None:
 def test_words_must_not_be_one_string(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="`words` must be a collection"):
         load_vectors(written(tmp_path, b"a 1 2\n"), words="abc")
+
+
+def test_file_is_named_however_long_its_path_is(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 40)
+    folder.mkdir()
+    with pytest.raises(InputError, match="broken"):
+        load_vectors(written(folder, b"1 2\nx 1\n", "broken"))
