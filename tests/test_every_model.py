@@ -35,8 +35,20 @@ def test_overfits_32_sentences_saves_and_answers_the_same_in_a_fresh_process(
 
 
 def test_golden_list_of_names() -> None:
-    assert list_models() == ["cnn", "lstm", "cnn_lstm", "res_lstm"]
-    assert list_models("*lstm") == ["lstm", "cnn_lstm", "res_lstm"]
+    assert list_models() == [
+        "cnn",
+        "lstm",
+        "cnn_lstm",
+        "res_lstm",
+        "rnn",
+        "bilstm",
+        "bilstm_attention",
+        "rcnn",
+        "dpcnn",
+        "fasttext",
+        "transformer",
+    ]
+    assert list_models("*lstm") == ["lstm", "cnn_lstm", "res_lstm", "bilstm"]
     assert len({spec.name for spec in MODELS}) == len(MODELS)
 
 
