@@ -71,8 +71,8 @@ def stack(
 def draw_recurrent(space: SearchSpace, *, most_layers: int, layers: int = 1) -> dict[str, Any]:
     """Draw the settings of `RecurrentConfig`.
 
-    1 to `most_layers` layers, `layers` by default; units 32, 64, 96 ... 256; recurrent dropout 0 or 0.2; dropouts in
-    steps of 0.1.
+    1 to `most_layers` layers, `layers` by default; units 32, 64, 96 ... 256; recurrent dropout 0
+    or 0.2; dropouts in steps of 0.1.
     """
     return {
         "layers": space.Int("layers", 1, most_layers, default=layers),

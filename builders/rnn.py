@@ -1,4 +1,4 @@
-"""Plain recurrent network: one tanh layer reads the text in order, with nothing to help it remember.
+"""Plain recurrent network: a tanh layer reads the text in order, nothing helps it to remember.
 
 Elman 1990, https://doi.org/10.1207/s15516709cog1402_1. It is here to be compared with: its
 gradient fades over long texts, which is what `lstm` was made against.

@@ -442,9 +442,9 @@ class SinusoidalPositions(keras.layers.Layer):
         return input_shape
 
 
-# The largest primes of which a product, plus what is added to it, fits in 31 bits.
-_HASH_PRIMES = (46_337, 46_327)
-_HASH_FACTORS = (31_153, 27_737)
+# Products of what is left of a division by them fit in 31 bits; cubes modulo them repeat nothing.
+_HASH_PRIMES = (46_337, 46_307)
+_HASH_START = 1_009
 
 
 @_register
@@ -464,7 +464,7 @@ class HashedNGrams(keras.layers.Layer):
 
     Example:
         >>> HashedNGrams(100, (2,))(ops.array([[5, 6, 7, 0]])).numpy().tolist()
-        [[1, 2, 0, 0]]
+        [[18, 49, 0, 0]]
     """
 
     def __init__(self, buckets: int, sizes: Sequence[int] = (2, 3), **kwargs: Any) -> None:
@@ -481,10 +481,11 @@ class HashedNGrams(keras.layers.Layer):
         padded = ops.pad(tokens, [[0, 0], [0, size - 1]])
         run = [padded[:, at : at + 1 - size or None] for at in range(size)]
         halves = []
-        for prime, factor in zip(_HASH_PRIMES, _HASH_FACTORS, strict=True):
-            half = ops.full_like(tokens, size)
+        for prime in _HASH_PRIMES:
+            half = ops.full_like(tokens, _HASH_START * size)
             for ids in run:
-                half = ops.mod(half * factor + ops.mod(ids, prime), prime)
+                half = ops.mod(half + ops.mod(ids, prime), prime)
+                half = ops.mod(ops.mod(half * half, prime) * half, prime)
             halves.append(half)
         buckets = 1 + ops.mod(halves[0] * _HASH_PRIMES[1] + halves[1], self.buckets)
         return ops.where(ops.all(ops.stack(run) > 0, axis=0), buckets, 0)
