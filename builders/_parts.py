@@ -1,10 +1,11 @@
 """What models share: token ids to vectors, stacked recurrent layers, features to classes."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
+from kerastextzoo.layers import DropConnectLSTM, RowEmbedding
 from kerastextzoo.spec import Count, ModelConfig, Rate, SearchSpace, Task
 
 
@@ -16,7 +17,7 @@ def embed(config: ModelConfig, task: Task) -> tuple[Any, Any]:
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     matrix = None if isinstance(task.embedding, int) else task.embedding
     features = task.embedding if isinstance(task.embedding, int) else task.embedding.shape[1]
-    vectors = keras.layers.Embedding(
+    vectors = RowEmbedding(
         task.vocabulary_size,
         features,
         mask_zero=True,
@@ -29,20 +30,43 @@ def embed(config: ModelConfig, task: Task) -> tuple[Any, Any]:
     return tokens, vectors
 
 
-class RecurrentConfig(ModelConfig):
+class RecurrentDropoutConfig(ModelConfig):
+    """Settings of models that have recurrent layers."""
+
+    recurrent_dropout: Rate = 0.0
+    """Share of what carries the state from step to step that is dropped in training."""
+    recurrent_dropout_form: Literal["kernel", "state"] = "kernel"
+    """kernel: drop weights of the recurrent kernel, drawn once a batch (fast); state: hide features
+    of the state, drawn for each text, the same at every step (leaves the fused kernels)."""
+
+
+class RecurrentConfig(RecurrentDropoutConfig):
     """Settings of models that are stacked recurrent layers."""
 
     layers: Count = 1
     """Recurrent layers, one above the other."""
     units: Count = 128
     """Width of each layer's state."""
-    recurrent_dropout: Rate = 0.0
-    """Share of the state hidden from the gates, the same at every step (slower)."""
 
 
-def bidirectional_lstm(units: int, **settings: Any) -> keras.layers.Layer:
+def recurrent_dropout(config: RecurrentDropoutConfig) -> dict[str, float]:
+    """Return the recurrent dropout, if any, as an argument of `lstm_layer` and `ResLSTM`."""
+    if not config.recurrent_dropout:
+        return {}
+    by_kernel = config.recurrent_dropout_form == "kernel"
+    name = "recurrent_kernel_dropout" if by_kernel else "recurrent_dropout"
+    return {name: config.recurrent_dropout}
+
+
+def lstm_layer(units: int, **settings: Any) -> Any:
+    """Make an LSTM: Keras's own unless weights of its recurrent kernel are to be dropped."""
+    kind = DropConnectLSTM if "recurrent_kernel_dropout" in settings else keras.layers.LSTM
+    return kind(units, **settings)
+
+
+def bidirectional_lstm(units: int, **settings: Any) -> Any:
     """Make an LSTM that reads the text from both ends; the outputs stand side by side."""
-    return keras.layers.Bidirectional(keras.layers.LSTM(units, **settings))
+    return keras.layers.Bidirectional(lstm_layer(units, **settings))
 
 
 def stack(
@@ -60,8 +84,8 @@ def stack(
         last = depth == config.layers
         vectors = layer(
             config.units,
-            recurrent_dropout=config.recurrent_dropout,
             return_sequences=return_sequences or not last,
+            **recurrent_dropout(config),
         )(vectors)
         if not last:
             vectors = keras.layers.Dropout(config.dropout)(vectors)

@@ -9,12 +9,18 @@ from typing import Any
 
 import keras
 
-from kerastextzoo.builders._parts import classify, embed
+from kerastextzoo.builders._parts import (
+    RecurrentDropoutConfig,
+    classify,
+    embed,
+    lstm_layer,
+    recurrent_dropout,
+)
 from kerastextzoo.layers import MaskedConv1D, MaskedMaxPooling1D
-from kerastextzoo.spec import Count, Counts, ModelConfig, Rate, SearchSpace, Task
+from kerastextzoo.spec import Count, Counts, Rate, SearchSpace, Task
 
 
-class CNNLSTMConfig(ModelConfig):
+class CNNLSTMConfig(RecurrentDropoutConfig):
     """Settings of `cnn_lstm`."""
 
     kernel_sizes: Counts = (3,)
@@ -29,8 +35,6 @@ class CNNLSTMConfig(ModelConfig):
     """Share of features dropped between pooling and LSTM."""
     units: Count = 128
     """Width of each LSTM's state."""
-    recurrent_dropout: Rate = 0.0
-    """Share of the state hidden from the gates, the same at every step (slower)."""
 
 
 def build(config: CNNLSTMConfig, task: Task) -> keras.Model:
@@ -54,7 +58,7 @@ def _branch(config: CNNLSTMConfig, kernel_size: int, vectors: Any) -> Any:
     phrases = keras.layers.ReLU()(phrases)
     phrases = MaskedMaxPooling1D(config.pool_size)(phrases)
     phrases = keras.layers.Dropout(config.branch_dropout)(phrases)
-    return keras.layers.LSTM(config.units, recurrent_dropout=config.recurrent_dropout)(phrases)
+    return lstm_layer(config.units, **recurrent_dropout(config))(phrases)
 
 
 def search_space(space: SearchSpace) -> CNNLSTMConfig:

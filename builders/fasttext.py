@@ -8,7 +8,7 @@ says nothing.
 import keras
 
 from kerastextzoo.builders._parts import classify, embed
-from kerastextzoo.layers import HashedNGrams, MaskedGlobalAveragePooling1D
+from kerastextzoo.layers import HashedNGrams, MaskedGlobalAveragePooling1D, RowEmbedding
 from kerastextzoo.spec import Count, Counts, ModelConfig, SearchSpace, Task
 
 
@@ -31,7 +31,7 @@ def build(config: FastTextConfig, task: Task) -> keras.Model:
     """
     tokens, vectors = embed(config, task)
     ngrams = HashedNGrams(config.buckets, config.ngram_sizes)(tokens)
-    ngram_vectors = keras.layers.Embedding(
+    ngram_vectors = RowEmbedding(
         config.buckets + 1,
         vectors.shape[-1],
         mask_zero=True,

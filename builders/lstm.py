@@ -1,12 +1,20 @@
 """Stacked LSTM: reads the text in order, the state after its last real token decides.
 
 Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735; recurrent dropout as
-in Gal and Ghahramani 2016, https://arxiv.org/abs/1512.05287.
+in Merity et al. 2017, https://arxiv.org/abs/1708.02182, or, form `state`, as in Gal and Ghahramani
+2016, https://arxiv.org/abs/1512.05287.
 """
 
 import keras
 
-from kerastextzoo.builders._parts import RecurrentConfig, classify, draw_recurrent, embed, stack
+from kerastextzoo.builders._parts import (
+    RecurrentConfig,
+    classify,
+    draw_recurrent,
+    embed,
+    lstm_layer,
+    stack,
+)
 from kerastextzoo.spec import SearchSpace, Task
 
 
@@ -22,7 +30,7 @@ def build(config: LSTMConfig, task: Task) -> keras.Model:
         (None, 3)
     """
     tokens, vectors = embed(config, task)
-    state = stack(config, keras.layers.LSTM, vectors)
+    state = stack(config, lstm_layer, vectors)
     return classify(config, task, tokens, state, name="lstm")
 
 

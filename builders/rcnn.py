@@ -6,18 +6,22 @@ bidirectional LSTM, which have read the word itself as well.
 
 import keras
 
-from kerastextzoo.builders._parts import bidirectional_lstm, classify, embed
+from kerastextzoo.builders._parts import (
+    RecurrentDropoutConfig,
+    bidirectional_lstm,
+    classify,
+    embed,
+    recurrent_dropout,
+)
 from kerastextzoo.layers import MaskedGlobalMaxPooling1D
-from kerastextzoo.spec import Count, ModelConfig, Rate, SearchSpace, Task
+from kerastextzoo.spec import Count, SearchSpace, Task
 
 
-class RCNNConfig(ModelConfig):
+class RCNNConfig(RecurrentDropoutConfig):
     """Settings of `rcnn`."""
 
     units: Count = 128
     """Width of the left and of the right context."""
-    recurrent_dropout: Rate = 0.0
-    """Share of the state hidden from the gates, the same at every step (slower)."""
     filters: Count = 128
     """Features made of each word and its contexts."""
 
@@ -30,10 +34,8 @@ def build(config: RCNNConfig, task: Task) -> keras.Model:
         (None, 3)
     """
     tokens, vectors = embed(config, task)
-    contexts = bidirectional_lstm(
-        config.units, recurrent_dropout=config.recurrent_dropout, return_sequences=True
-    )(vectors)
-    words = keras.layers.Concatenate()([contexts, vectors])
+    read = bidirectional_lstm(config.units, return_sequences=True, **recurrent_dropout(config))
+    words = keras.layers.Concatenate()([read(vectors), vectors])
     words = keras.layers.Dense(config.filters, activation="tanh")(words)
     features = MaskedGlobalMaxPooling1D()(words)
     return classify(config, task, tokens, features, name="rcnn")

@@ -4,6 +4,8 @@ Elman 1990, https://doi.org/10.1207/s15516709cog1402_1. It is here to be compare
 gradient fades over long texts, which is what `lstm` was made against.
 """
 
+from typing import Literal
+
 import keras
 
 from kerastextzoo.builders._parts import RecurrentConfig, classify, draw_recurrent, embed, stack
@@ -12,6 +14,9 @@ from kerastextzoo.spec import SearchSpace, Task
 
 class RNNConfig(RecurrentConfig):
     """Settings of `rnn`."""
+
+    recurrent_dropout_form: Literal["state"] = "state"
+    """state: hide features of the state, drawn for each text, the same at every step."""
 
 
 def build(config: RNNConfig, task: Task) -> keras.Model:

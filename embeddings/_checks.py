@@ -1,6 +1,10 @@
-"""Checks of settings that several files of this folder need."""
+"""Checks of settings that several files of this folder need, and the one warning of them all."""
 
 from kerastextzoo.errors import InputError, quoted
+
+
+class EmbeddingWarning(UserWarning):
+    """The vectors can be used, but something in them is not as it should be."""
 
 
 def at_least(name: str, value: object, minimum: int) -> None:

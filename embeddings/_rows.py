@@ -120,21 +120,20 @@ class BinaryRows:
         return numpy.frombuffer(row[-4 * self.width :], dtype="<f4")
 
 
-def decoded(word: bytes, encoding: str) -> str:
+def decoded(word: bytes, encoding: str, errors: str = "strict") -> str:
     """Return the word as text; raise `BadRow` if it is none."""
     if not word:
         raise BadRow("the word is empty")
     if len(word) > LONGEST_WORD:
         raise BadRow(f"a word of {len(word)} bytes; expected at most {LONGEST_WORD}")
     try:
-        text = word.decode(encoding)
+        return word.decode(encoding, errors)
     except UnicodeDecodeError as error:
         shown = word.decode("ascii", "backslashreplace")
         raise BadRow(
             f"word {quoted(shown)} is not {encoding}; "
-            "pass the file's encoding, such as encoding='gb18030'"
+            "pass the file's encoding, such as gb18030, or errors=replace for a few bad words"
         ) from error
-    return text
 
 
 def has_control(text: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from gensim.models import KeyedVectors
 
 from kerastextzoo.embeddings._checks import at_least
-from kerastextzoo.embeddings.matrix import Coverage, coverage_of, spellings
+from kerastextzoo.embeddings.matrix import Coverage, coverage_of, loading_of, spellings
 from kerastextzoo.embeddings.questions import Question, SectionScore, answer_questions
 from kerastextzoo.errors import InputError, quoted
 
@@ -95,9 +95,7 @@ def inspect_vectors(
         (2, 4, 'film')
     """
     at_least("neighbours", neighbours, 1)
-    events = getattr(vectors, "lifecycle_events", None) or []
-    loaded = [event for event in events if event["event"] == "load_vectors"]
-    seen: dict[str, Any] = loaded[0] if loaded else {}
+    seen = loading_of(vectors)
     asked = _first_words(vectors, counts) if words is None else words
     return VectorsInspection(
         words=len(vectors.index_to_key),

@@ -1,14 +1,19 @@
 """Line word vectors up with a vocabulary, and say how much of it they cover."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy
 from gensim.models import KeyedVectors
 
+from kerastextzoo.embeddings._checks import EmbeddingWarning
 from kerastextzoo.errors import InputError, quoted
 from kerastextzoo.seeds import derive_seed
 
+LEAST_COVERAGE = 0.05
+_LOW_COVERAGE = 0.3
 _FIRST_WORD = 2  # row 0 is padding, row 1 the unknown word
 _MISSING_SHOWN = 20
 _FULL_WIDTH = 0xFEE0  # from an ASCII character to its full-width form
@@ -95,13 +100,19 @@ def coverage_of(counts: Mapping[str, int], vectors: KeyedVectors) -> Coverage:
     )
 
 
+def loading_of(vectors: KeyedVectors) -> dict[str, Any]:
+    """Return what `load_vectors` saw in the file of these vectors; nothing if there was no file."""
+    events = getattr(vectors, "lifecycle_events", None) or []
+    return next((event for event in events if event["event"] == "load_vectors"), {})
+
+
 def embedding_matrix(
     vocabulary: Sequence[str],
     vectors: KeyedVectors,
     *,
     seed: int = 0,
     counts: Sequence[int] | None = None,
-    minimum_coverage: float = 0.0,
+    minimum_coverage: float = LEAST_COVERAGE,
 ) -> tuple[numpy.ndarray, Coverage]:
     """Return the matrix whose row i is the vector of `vocabulary[i]`, and its coverage.
 
@@ -122,6 +133,9 @@ def embedding_matrix(
 
     Raises:
         InputError: The vocabulary or `counts` is malformed, or too few words have a vector.
+
+    Warns:
+        EmbeddingWarning: Less than 30 % have one.
 
     Example:
         >>> from gensim.models import KeyedVectors
@@ -144,12 +158,16 @@ def embedding_matrix(
             sources.append(source)
     coverage = _coverage(vocabulary, set(rows), counts)
     share = coverage.types if coverage.tokens is None else coverage.tokens
+    path = loading_of(vectors).get("path")
+    where = f"{quoted(path)}: " if path else ""
+    told = f"got {coverage}; case or language mismatch? unsegmented Chinese?"
+    unit = "types" if coverage.tokens is None else "tokens"
     if share < minimum_coverage:
-        unit = "types" if coverage.tokens is None else "tokens"
-        raise InputError(
-            f"at least {_percent(minimum_coverage)} of the {unit} must have a vector; "
-            f"got {coverage}; case or language mismatch? unsegmented Chinese?"
-        )
+        least = f"at least {_percent(minimum_coverage)} of the {unit} must have a vector"
+        raise InputError(f"{where}{least}; {told}")
+    if share < _LOW_COVERAGE:
+        few = f"less than {_percent(_LOW_COVERAGE)} of the {unit} have a vector"
+        warnings.warn(f"{where}{few}; {told}", EmbeddingWarning, stacklevel=2)
     matrix = numpy.zeros((len(vocabulary), vectors.vector_size), dtype=numpy.float32)
     matrix[rows] = vectors.vectors[sources]
     empty = numpy.ones(len(vocabulary), dtype=bool)

@@ -14,16 +14,14 @@ import numpy
 from gensim.models import KeyedVectors
 
 from kerastextzoo.embeddings import _rows
+from kerastextzoo.embeddings._checks import EmbeddingWarning
 from kerastextzoo.embeddings._files import opened, unreadable
 from kerastextzoo.embeddings.matrix import spellings
 from kerastextzoo.errors import InputError, quoted
 
 _BOM = b"\xef\xbb\xbf"
+_REPLACEMENT = "\ufffd"
 _DIGITS = 18  # more would be no number of rows, and slow to convert
-
-
-class EmbeddingWarning(UserWarning):
-    """The file of vectors can be used, but something in it is not as it should be."""
 
 
 def load_vectors(
@@ -31,6 +29,7 @@ def load_vectors(
     *,
     words: Collection[str] | None = None,
     encoding: str = "utf-8",
+    errors: str = "strict",
 ) -> KeyedVectors:
     r"""Read word2vec's binary or text format, or GloVe's text format, each also gzipped.
 
@@ -42,17 +41,21 @@ def load_vectors(
         words: Keep only these words, and the spellings under which `embedding_matrix` looks them
             up. Of the other rows only the word and the number of values are checked.
         encoding: Of the words.
+        errors: `strict` refuses words that can't be decoded, `replace` counts and replaces what is
+            wrong in them.
 
     Returns:
         The vectors in the order of the file; `.vectors` has the shape `(words, dim)`. What was
-        seen in the file (`format`, `rows`, `duplicates`) is in `.lifecycle_events[-1]`.
+        seen in the file (`path`, `format`, `rows`, `duplicates`, `replaced`) is in
+        `.lifecycle_events[-1]`.
 
     Raises:
         InputError: The file is missing, of another kind, damaged, or not what its header says.
 
     Warns:
-        EmbeddingWarning: A word occurs twice (its first vector is kept) or, in a text file, holds
-            control characters (it is kept; some published vectors have such words).
+        EmbeddingWarning: A word occurs twice (its first vector is kept), had bytes replaced or, in
+            a text file, holds control characters (it is kept; some published vectors have such
+            words).
 
     Example:
         >>> import pathlib, tempfile
@@ -64,7 +67,7 @@ def load_vectors(
         >>> vectors["bad"].tolist()
         [-0.5, -1.0]
     """
-    _check_encoding(encoding)
+    _check_encoding(encoding, errors)
     if isinstance(words, str):
         raise InputError(f"`words` must be a collection of words; got {quoted(words)}; use a list")
     wanted = None if words is None else {s for word in words for s in spellings(word)}
@@ -72,7 +75,7 @@ def load_vectors(
     with opened(path) as (stream, size):
         form, promised = _detect(stream, size, name)
         table = _Table(wanted)
-        _fill(table, form, stream, encoding)
+        _fill(table, form, stream, encoding, errors)
     table.raise_for_bad_rows(name)
     found = f"{table.read} rows" + (f" and {form.leftover} bytes" if form.leftover else "")
     if form.leftover or promised not in (None, table.read):
@@ -84,9 +87,37 @@ def load_vectors(
     vectors = table.vectors(form.width)
     kind = "GloVe text" if promised is None else f"word2vec {form.name}"
     vectors.add_lifecycle_event(
-        "load_vectors", format=kind, rows=table.read, duplicates=table.duplicates.count
+        "load_vectors",
+        path=os.fspath(path),
+        format=kind,
+        rows=table.read,
+        duplicates=table.duplicates.count,
+        replaced=table.replaced.count,
     )
     return vectors
+
+
+def check_width(path: str | os.PathLike[str], features: int) -> None:
+    r"""Refuse a file whose vectors have not `features` numbers; only its start is read.
+
+    Raises:
+        InputError: They have another number, or the file is none of vectors.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "glove.txt")
+        ...     _ = path.write_text("good 0.5 1\nbad -0.5 -1\n")
+        ...     check_width(path, 2)
+    """
+    name = quoted(os.fspath(path))
+    with opened(path) as (stream, size):
+        form, _ = _detect(stream, size, name)
+    if form.width != features:
+        raise InputError(
+            f"{name}: each vector has {form.width} numbers; embedding_features is {features}; "
+            "leave that out, for a file brings its own width, or take another file"
+        )
 
 
 @dataclass
@@ -113,6 +144,7 @@ class _Table:
     buffer: bytearray = field(default_factory=bytearray)
     duplicates: _Tally = field(default_factory=_Tally)
     control: _Tally = field(default_factory=_Tally)
+    replaced: _Tally = field(default_factory=_Tally)
     bad: _Tally = field(default_factory=lambda: _Tally(shown=5))
 
     def add(self, word: str, values: numpy.ndarray) -> None:
@@ -140,6 +172,7 @@ class _Table:
         told = (
             (self.duplicates, "duplicate words; the first vector of each is kept"),
             (self.control, "words with control characters; they are kept"),
+            (self.replaced, "words with bytes that could not be decoded; these are replaced"),
         )
         for tally, what in told:
             if tally.count:
@@ -156,11 +189,13 @@ class _Table:
         return vectors
 
 
-def _fill(table: _Table, form: _rows.RowFormat, stream: BinaryIO, encoding: str) -> None:
+def _fill(
+    table: _Table, form: _rows.RowFormat, stream: BinaryIO, encoding: str, errors: str
+) -> None:
     for raw in form.rows(stream):
         table.read += 1
         try:
-            word = _rows.decoded(form.word(raw), encoding)
+            word = _rows.decoded(form.word(raw), encoding, errors)
         except _rows.BadRow as problem:
             if isinstance(form, _rows.BinaryRows):  # where the next row begins, nobody knows
                 hint = f"is the width {form.width} right, and no word before with a space?"
@@ -168,6 +203,8 @@ def _fill(table: _Table, form: _rows.RowFormat, stream: BinaryIO, encoding: str)
                 return
             table.refuse(problem)
             continue
+        if errors == "replace" and _REPLACEMENT in word:
+            table.replaced.add(f"{quoted(word)} in row {table.read}")
         if table.wanted is not None and word not in table.wanted:
             continue
         try:
@@ -213,7 +250,9 @@ def _check_header(promised: int, form: _rows.RowFormat, left: int | None, name: 
         )
 
 
-def _check_encoding(encoding: str) -> None:
+def _check_encoding(encoding: str, errors: str) -> None:
+    if errors not in {"strict", "replace"}:
+        raise InputError(f"`errors` must be strict or replace; got {quoted(errors)}")
     try:
         known = b"a 1\n".decode(encoding) == "a 1\n"
     except (LookupError, ValueError):

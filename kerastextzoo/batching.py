@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # A window of this many batches is sorted by length: long enough to save padding, short enough to
 # leave the order of the texts to chance.
 _WINDOW = 50
+_TEXTS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,7 @@ class EncodedTexts:
     Attributes:
         tokens: All ids, `(tokens,)`.
         starts: Where each text starts, and where the last one ends, `(texts + 1,)`.
+        uncut: Tokens of each text before any were cut off, `(texts,)`; None if nothing was.
 
     Example:
         >>> texts = EncodedTexts(np.array([5, 6, 7], "int32"), np.array([0, 2, 3]))
@@ -36,6 +38,7 @@ class EncodedTexts:
 
     tokens: npt.NDArray[np.int32]
     starts: npt.NDArray[np.int64]
+    uncut: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -46,22 +49,57 @@ class EncodedTexts:
         return cls(
             np.memmap(folder / "tokens.int32", np.int32, mode="r"),
             np.load(folder / "starts.npy", mmap_mode="r", allow_pickle=False),
+            np.load(folder / "uncut.npy", mmap_mode="r", allow_pickle=False),
         )
 
     @staticmethod
     def write(folder: Path, parts: "Iterable[EncodedTexts]") -> None:
         """Write texts that come part by part, none of them kept in memory."""
-        lengths = [np.zeros(1, np.int64)]
+        lengths, uncut = [np.zeros(1, np.int64)], [np.zeros(0, np.int64)]
         with (folder / "tokens.int32").open("wb") as file:
             for part in parts:
                 part.tokens.astype(np.int32).tofile(file)
                 lengths.append(part.lengths)
+                uncut.append(part.uncut_lengths)
         np.save(folder / "starts.npy", np.cumsum(np.concatenate(lengths)), allow_pickle=False)
+        np.save(folder / "uncut.npy", np.concatenate(uncut), allow_pickle=False)
+
+    @classmethod
+    def join(cls, parts: "Iterable[EncodedTexts]") -> Self:
+        """Return texts that come part by part as one."""
+        nothing: EncodedTexts = cls(np.zeros(0, np.int32), np.zeros(1, np.int64))
+        several = [nothing, *parts]
+        lengths = np.concatenate([part.lengths for part in several])
+        return cls(
+            np.concatenate([part.tokens for part in several]).astype(np.int32),
+            np.concatenate([[0], np.cumsum(lengths)]),
+            np.concatenate([part.uncut_lengths for part in several]),
+        )
+
+    def take(self, rows: npt.ArrayLike) -> "EncodedTexts":
+        """Return some of the texts, in that order."""
+        rows = np.asarray(rows, np.int64)
+        parts = [self.tokens[self.starts[row] : self.starts[row + 1]] for row in rows]
+        starts = np.concatenate([[0], np.cumsum(self.lengths[rows])])
+        return EncodedTexts(np.concatenate(parts), starts, self.uncut_lengths[rows])
+
+    def with_ids(self, ids: npt.NDArray[np.int32]) -> "Iterator[EncodedTexts]":
+        """Give the texts, part by part, with other ids, `(numbers,)`, for their numbers."""
+        for at in range(0, len(self), _TEXTS_AT_ONCE):
+            starts = self.starts[at : at + _TEXTS_AT_ONCE + 1]
+            tokens = ids[self.tokens[starts[0] : starts[-1]]]
+            uncut = self.uncut_lengths[at : at + _TEXTS_AT_ONCE]
+            yield EncodedTexts(tokens, starts - starts[0], uncut)
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
         """Tokens of each text, `(texts,)`."""
         return np.diff(self.starts)
+
+    @property
+    def uncut_lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of each text as it was written, `(texts,)`."""
+        return self.lengths if self.uncut is None else self.uncut
 
     def padded(self, rows: npt.ArrayLike) -> npt.NDArray[np.int32]:
         """Return some texts as `(batch, steps)`, padded with 0 to the longest of them."""

@@ -92,11 +92,21 @@ def train(options: TrainingOptions, model: Model) -> None:
     with options.screen() as screen:
         load_tensorflow()
         from kerastextzoo.run import train
+        from kerastextzoo.settings import check_training
         from kerastextzoo.summary import describe_run, per_class, run_as_dict
 
         settings = options.settings(model)
+        check_training(
+            settings.model,
+            settings.training,
+            max_length=settings.text.max_length,
+            vectors=options.embeddings,
+            objective=options.choose_objective(),
+            strategy=options.strategy,
+        )
         out = options.new_folder(model)
-        preparation = options.prepare(screen, options.read_splits(screen), settings)
+        splits = options.read_splits(screen)
+        preparation = options.prepare(screen, splits, settings)
         run = train(
             preparation,
             model,
@@ -104,7 +114,7 @@ def train(options: TrainingOptions, model: Model) -> None:
             settings=settings.model,
             config=settings.training,
             seed=options.seed,
-            objective=options.objective,
+            objective=options.choose_objective(splits),
             strategy=options.strategy,
             track=screen.track,
         )
@@ -130,6 +140,16 @@ def tune(
         from kerastextzoo.summary import describe_run, leaderboard, per_class, run_as_dict
 
         settings = options.settings(model)
+        tuning.check_search(
+            model,
+            max_length=settings.text.max_length,
+            tuner=tuner,
+            max_trials=max_trials,
+            fixed=settings.fixed,
+            vectors=options.embeddings,
+            objective=options.choose_objective(),
+            strategy=options.strategy,
+        )
         taken = options.out if resume or overwrite else None
         out = taken or options.new_folder(f"tune-{model}")
         splits = options.read_splits(screen)
@@ -143,7 +163,7 @@ def tune(
             max_trials=max_trials,
             fixed=settings.fixed,
             seed=options.seed,
-            objective=options.objective,
+            objective=options.choose_objective(splits),
             strategy=options.strategy,
             resume=resume,
             overwrite=overwrite,
@@ -156,6 +176,7 @@ def tune(
             **run_as_dict(result.run),
             "trials": [trial.as_dict() for trial in result.trials],
             "best": result.best.as_dict(),
+            "stopped": result.stopped,
             "baseline": baseline,
             "saved_model": str(exported),
         }
@@ -163,6 +184,7 @@ def tune(
         screen.result(
             content,
             leaderboard(result),
+            f"stopped     {result.stopped}",
             per_class(result.run),
             *describe_run(result.run, baseline),
             f"SavedModel  {exported}",

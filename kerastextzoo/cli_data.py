@@ -39,13 +39,11 @@ class TextOptions(ReadingOptions):
 
     def read(self, source: str | None, screen: "Screen") -> tuple[str, list[list[str]]]:
         """Return the tokenizer chosen and the tokens of each text."""
-        from kerastextzoo.data import load_dataset, load_texts
+        from kerastextzoo.data import load_texts
+        from kerastextzoo.formats import EMBEDDED
 
-        if source is None:
-            track = partial(screen.track, "collecting docstrings")
-            texts = list(load_dataset(progress=track).texts)
-        else:
-            texts = load_texts(source, reading=self.reading())
+        track = partial(screen.track, "reading texts")
+        texts = load_texts(source or EMBEDDED, reading=self.reading(), progress=track)
         load_tensorflow()
         from kerastextzoo.inspection import read_tokens
 
@@ -84,7 +82,7 @@ def data_inspect(
             valid,
             test,
             reading=options.reading(),
-            progress=partial(screen.track, "collecting docstrings"),
+            progress=partial(screen.track, "reading texts"),
         )
         found = inspect_data(
             *parts,
@@ -176,7 +174,7 @@ def embeddings_inspect(
         if asked is not None and not all(asked):
             raise InputError(f"--words takes words with commas between; got {quoted(words)}")
         questions = read_questions(analogies) if analogies else None
-        vectors = load_vectors(file)
+        vectors = load_vectors(file, encoding=options.encoding or "utf-8", errors=options.errors)
         counts = None
         if data is not None:
             _, sentences = options.read(data, screen)

@@ -13,11 +13,12 @@ import platform
 import sysconfig
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
 from kerastextzoo.cache import cache_folder
+from kerastextzoo.progress import Progress
 from kerastextzoo.storage import write_atomically
 
 RULES = 1  # raise it whenever the same sources would give another corpus
@@ -34,7 +35,6 @@ LIBRARIES = {
     "tensorflow": "tensorflow",
 }
 
-Progress = Callable[[int, int], None]
 _Documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test"}
 

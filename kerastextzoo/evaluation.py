@@ -20,7 +20,11 @@ def check_objective(name: str) -> str:
         InputError: It is unknown.
     """
     if name not in OBJECTIVES:
-        raise InputError(f"no objective {quoted(name)}; {nearest(name, OBJECTIVES)}")
+        low = ", ".join(known for known, way in OBJECTIVES.items() if way == "min")
+        raise InputError(
+            f"no objective {quoted(name)}; {nearest(name, OBJECTIVES)}; "
+            f"higher is better, but for {low} lower is"
+        )
     return name
 
 

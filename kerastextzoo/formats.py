@@ -10,23 +10,14 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from kerastextzoo.decoding import Lines, check_size, read_bytes, read_lines, read_text
 from kerastextzoo.errors import InputError, nearest, quoted
-from kerastextzoo.reading import (
-    Lines,
-    Reading,
-    Rows,
-    Source,
-    check_size,
-    input_error,
-    lines,
-    read_bytes,
-    read_text,
-    warn_of,
-)
+from kerastextzoo.reading import Checks, Rows, Rule, Source, input_error
 
 EMBEDDED = "docstrings"
 ACCEPTED = (
@@ -44,31 +35,40 @@ _PARTS = {
 }
 _UNLABELLED = "unsup"
 _MOST_UNPACKED = 2**32
+_LONGEST_FIELD = 2**26
+_ROWS_AT_ONCE = 4096
 
-Reader = Callable[[Path, Reading, Sequence[str]], Rows]
+Reader = Callable[[Path, Checks, Sequence[str]], Rows]
 
 
-def read_rows(source: Source, columns: Sequence[str], reading: Reading) -> Rows:
-    """Read the wanted columns of a file or folder.
+def read_rows(source: Source, columns: Sequence[str], checks: Checks) -> Rows:
+    """Read the wanted columns of a file or folder, row by row.
+
+    What is wrong with single rows is left to `checks.finish`.
 
     Raises:
-        InputError: It can't be read, or some of its rows can't.
+        InputError: It can't be read, or it has no rows.
     """
-    path = _local(source)
+    path, row = _local(source), None
     try:
-        if path.is_dir():
-            return _read_folder(path, reading, columns)
-        reader = READERS.get(_kind(path))
-        if not path.exists():
-            raise input_error(path, "no such file or folder", f"{_near(path)}{ACCEPTED}")
-        if reader is None:
-            raise input_error(path, "not a known kind of file", ACCEPTED)
-        rows = reader(path, reading, columns)
+        for row in _reader(path)(path, checks, columns):
+            yield row
     except OSError as error:
         raise input_error(path, "can't be read", f"got {error.strerror or error}") from None
-    if not rows:
-        raise input_error(path, "0 examples", "got an empty file; expected rows; check the path")
-    return rows
+    if row is None:
+        checks.finish()
+        raise input_error(path, "0 examples", "expected rows; check the path")
+
+
+def _reader(path: Path) -> Reader:
+    if path.is_dir():
+        return _read_folder
+    reader = READERS.get(_kind(path))
+    if not path.exists():
+        raise input_error(path, "no such file or folder", f"{_near(path)}{ACCEPTED}")
+    if reader is None:
+        raise input_error(path, "not a known kind of file", ACCEPTED)
+    return reader
 
 
 def find_parts(source: Source) -> dict[str, Path]:
@@ -117,20 +117,19 @@ def _near(path: Path) -> str:
     return f"did you mean {quoted(close[0])}? " if close else ""
 
 
-def _read_csv(path: Path, reading: Reading, columns: Sequence[str]) -> Rows:
-    text = read_text(path, reading)
+def _read_csv(path: Path, checks: Checks, columns: Sequence[str]) -> Rows:
     # The limit of the csv module is one for the whole process.
-    before = csv.field_size_limit(len(text) + 1)
+    before = csv.field_size_limit(max(_LONGEST_FIELD, 2 * checks.reading.max_text_bytes))
     try:
-        records = list(_csv_records(path, text))
+        yield from _read_table(path, checks, columns, _csv_records(path, checks))
     finally:
         csv.field_size_limit(before)
-    return _read_table(path, reading, columns, iter(records))
 
 
-def _csv_records(path: Path, text: str) -> Iterator[tuple[str, list[str]]]:
-    line = 1
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+def _csv_records(path: Path, checks: Checks) -> Iterator[tuple[str, list[str]]]:
+    line, separator = 1, checks.reading.separator or ","
+    ended = (f"{text}\n" for _, text in read_lines(path, checks))
+    reader = csv.reader(ended, strict=True, delimiter=separator)
     try:
         for cells in reader:
             if cells:
@@ -141,31 +140,36 @@ def _csv_records(path: Path, text: str) -> Iterator[tuple[str, list[str]]]:
         raise input_error(path, "unclosed quote", f"got {error}; {rest}", [str(line)]) from None
 
 
-def _read_tsv(path: Path, reading: Reading, columns: Sequence[str]) -> Rows:
-    records = ((row, line.split("\t")) for row, line in lines(read_text(path, reading)) if line)
-    return _read_table(path, reading, columns, records)
+def _read_tsv(path: Path, checks: Checks, columns: Sequence[str]) -> Rows:
+    separator = checks.reading.separator or "\t"
+    found = ((row, line.split(separator)) for row, line in read_lines(path, checks) if line)
+    return _read_table(path, checks, columns, found)
 
 
 def _read_table(
     path: Path,
-    reading: Reading,
+    checks: Checks,
     columns: Sequence[str],
     records: Iterator[tuple[str, list[str]]],
 ) -> Rows:
     top, header = next(records, ("", []))
     if not header:
-        return []
+        return
     check_header(path, top, columns, header)
-    rows = list(records)
-    if not rows:
+    places = [header.index(name) for name in columns]
+    rule = Rule(
+        "wrong number of columns",
+        f"expected {len(header)}; quote or remove the separators in a text",
+    )
+    cells = None
+    for row, cells in records:
+        if len(cells) == len(header):
+            yield row, [cells[i] for i in places]
+        else:
+            checks.broken(rule, row, len(cells))
+    if cells is None:
         rest = "expected rows; check the path"
         raise input_error(path, "0 examples after the header", rest, [top])
-    numbers = [(row, len(cells)) for row, cells in rows]
-    rest = f"expected {len(header)}; quote or remove the separators in a text"
-    what = "wrong number of columns"
-    reading.keep(path, numbers, lambda number: number == len(header), what, rest)
-    places = [header.index(name) for name in columns]
-    return [(row, [cells[i] for i in places]) for row, cells in rows if len(cells) == len(header)]
 
 
 def check_header(path: object, row: str, columns: Sequence[str], header: Sequence[str]) -> None:
@@ -180,28 +184,33 @@ def check_header(path: object, row: str, columns: Sequence[str], header: Sequenc
 
 
 def _check_column(path: object, row: str, column: str, known: Sequence[str]) -> None:
-    marks = {"\t": "TAB", ";": "';'", ",": "','"}
+    if column in known:
+        return
+    marks = {"\t": "TAB", ";": "';'", "|": "'|'", ",": "','"}
     looks = [name for mark, name in marks.items() if len(known) == 1 and mark in known[0]]
     rest = f"{nearest(column, [quoted(name)[1:-1] for name in known])}; name the column"
     if looks:
         rest = f"got 1 column; the separator looks like {looks[0]}; "
-        rest += "expected ',' in .csv, TAB in .tsv; "
-        rest += "rename the file or change the separator"
-    if column not in known:
-        raise input_error(path, f"no column {quoted(column)}", rest, [row])
+        rest += "expected ',' in .csv, TAB in .tsv; rename the file or give --sep"
+    raise input_error(path, f"no column {quoted(column)}", rest, [row])
 
 
-def _read_jsonl(path: Path, reading: Reading, columns: Sequence[str]) -> Rows:
-    found = lines(read_text(path, reading))
-    parsed = [(row, _parse(line)) for row, line in found if line.strip()]
-    rest = "expected one JSON object a line; mend or remove it"
-    what = "not a JSON object"
-    parsed = reading.keep(path, parsed, lambda value: isinstance(value, dict), what, rest)
-    records = [(row, value) for row, value in parsed if isinstance(value, dict)]
+def _read_jsonl(path: Path, checks: Checks, columns: Sequence[str]) -> Rows:
+    rule = Rule("not a JSON object", "expected one JSON object a line; mend or remove it")
+    first, lacking = None, set(columns)
+    for row, line in read_lines(path, checks):
+        if not line.strip():
+            continue
+        record = _parse(line)
+        if not isinstance(record, dict):
+            checks.broken(rule, row, record)
+            continue
+        first = first or (row, list(record))
+        lacking -= record.keys()
+        yield row, [record.get(name) for name in columns]
     for column in columns:
-        if records and not any(column in record for _, record in records):
-            _check_column(path, records[0][0], column, list(records[0][1]))
-    return [(row, [record.get(name) for name in columns]) for row, record in records]
+        if first and column in lacking:
+            _check_column(path, first[0], column, first[1])
 
 
 def _parse(line: str) -> object:
@@ -212,7 +221,7 @@ def _parse(line: str) -> object:
         return str(error).replace("line 1 column", "column")
 
 
-def _read_parquet(path: Path, reading: Reading, columns: Sequence[str]) -> Rows:
+def _read_parquet(path: Path, checks: Checks, columns: Sequence[str]) -> Rows:
     try:
         # Neither library has types, and neither need be there.
         arrow: Any = importlib.import_module("pyarrow")
@@ -220,84 +229,92 @@ def _read_parquet(path: Path, reading: Reading, columns: Sequence[str]) -> Rows:
     except ImportError:
         rest = "expected the library pyarrow; pip install kerastextzoo[parquet]"
         raise input_error(path, "Parquet can't be read", rest) from None
-    data = read_bytes(path, reading)
+    packed = path.suffix.lower() == ".gz"
+    row = 0
     try:
-        file = parquet.ParquetFile(io.BytesIO(data))
+        file = parquet.ParquetFile(
+            io.BytesIO(b"".join(read_bytes(path, checks.reading))) if packed else path
+        )
         groups = range(file.metadata.num_row_groups)
         size = sum(file.metadata.row_group(i).total_byte_size for i in groups)
-        check_size(path, size, reading.max_expanded_bytes or _MOST_UNPACKED)
+        check_size(path, size, checks.reading.max_expanded_bytes or _MOST_UNPACKED)
         check_header(path, "", columns, file.schema_arrow.names)
-        table = file.read(columns=list(columns))
-        cells = [table.column(name).to_pylist() for name in columns]
+        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=list(columns)):
+            cells = [batch.column(name).to_pylist() for name in columns]
+            for values in zip(*cells, strict=True):
+                row += 1
+                yield str(row), list(values)
     except InputError:
         raise
     except (arrow.ArrowException, ValueError, OSError, KeyError, OverflowError) as error:
         rest = f"got {quoted(error)}; expected Parquet; get the file again"
         raise input_error(path, "damaged", rest) from None
-    return [(str(i), list(values)) for i, values in enumerate(zip(*cells, strict=True), 1)]
 
 
-def _read_fasttext(path: Path, reading: Reading, columns: Sequence[str]) -> Rows:
-    return _fasttext_rows(path, lines(read_text(path, reading)), reading, columns)
+def _read_fasttext(path: Path, checks: Checks, columns: Sequence[str]) -> Rows:
+    return _fasttext_rows(read_lines(path, checks), checks, columns)
 
 
-def _fasttext_rows(path: Path, found: Lines, reading: Reading, columns: Sequence[str]) -> Rows:
-    filled = [(row, line) for row, line in found if line.strip()]
-    rest = "expected '__label__NAME text'; add it or remove the line"
-    filled = reading.keep(path, filled, _is_labelled, "no label at the start", rest)
-    pairs = [(row, re.split("[ \t]", line, maxsplit=1)) for row, line in filled]
-    pairs = [(row, [*pair, ""][:2]) for row, pair in pairs]
-    rest = "expected one; keep one label a line"
-    pairs = reading.keep(
-        path, pairs, lambda pair: not _is_labelled(pair[1].lstrip()), "several labels", rest
+def _fasttext_rows(found: Lines, checks: Checks, columns: Sequence[str]) -> Rows:
+    unlabelled = Rule(
+        "no label at the start", "expected '__label__NAME text'; add it or remove the line"
     )
-    return _cut_off(
-        ((row, text, label.removeprefix("__label__")) for row, (label, text) in pairs), columns
-    )
-
-
-def _cut_off(found: Iterable[tuple[str, str, str]], columns: Sequence[str]) -> Rows:
-    """Return rows of texts with labels; of texts alone, if one column is wanted."""
-    return [(row, list[object]((text, label)[: len(columns)])) for row, text, label in found]
+    several = Rule("several labels", "expected one; keep one label a line")
+    for row, line in found:
+        if not line.strip():
+            continue
+        label, text = [*re.split("[ \t]", line, maxsplit=1), ""][:2]
+        if not _is_labelled(line):
+            checks.broken(unlabelled, row, line)
+        elif _is_labelled(text.lstrip()):
+            checks.broken(several, row, line)
+        else:
+            # A row of texts alone, if one column is wanted.
+            yield row, list[object]((text, label.removeprefix("__label__"))[: len(columns)])
 
 
 def _is_labelled(line: str) -> bool:
     return line.startswith("__label__")
 
 
-def _read_txt(path: Path, reading: Reading, columns: Sequence[str]) -> Rows:
+def _read_txt(path: Path, checks: Checks, columns: Sequence[str]) -> Rows:
     """Read a .txt file, whose content tells what it is; without labels, each line is a text."""
-    text = read_text(path, reading)
-    if _is_labelled(text.lstrip("\n")):
-        return _fasttext_rows(path, lines(text), reading, columns)
+    found = read_lines(path, checks)
+    begun, first = [], ""
+    for row, first in found:
+        begun.append((row, first))
+        if first:
+            break
+    everything = chain(begun, found)
+    if _is_labelled(first):
+        return _fasttext_rows(everything, checks, columns)
     labels_wanted = len(columns) > 1
     for names in (path.with_name(CLASS_NAMES + end) for end in ("", ".gz")):
-        if names.exists() and (labels_wanted or re.match(r"[^\n]*\t\d+(\n|$)", text)):
-            return _numbered_rows(path, text, names, reading, columns)
-    if labels_wanted and text.strip():
+        if names.exists() and (labels_wanted or re.fullmatch(r".*\t\d+", first)):
+            return _numbered_rows(everything, names, checks, columns)
+    if labels_wanted and first.strip():
         rest = f"expected lines that start with __label__, or {CLASS_NAMES} beside it; or else "
         raise input_error(path, "not a known kind of file", rest + ACCEPTED)
-    if labels_wanted or not text:
-        return []
-    return [(row, [line]) for row, line in lines(text.removesuffix("\n"))]
+    return iter([]) if labels_wanted else ((row, [line]) for row, line in everything)
 
 
-def _numbered_rows(
-    path: Path, text: str, names_path: Path, reading: Reading, columns: Sequence[str]
-) -> Rows:
+def _numbered_rows(found: Lines, names_path: Path, checks: Checks, columns: Sequence[str]) -> Rows:
     """Split lines of `text TAB label id`; the ids count the lines of another file from 0."""
-    names = [name.strip() for _, name in lines(read_text(names_path, reading).rstrip("\n"))]
+    names = [name.strip() for name in read_text(names_path, checks).rstrip("\n").split("\n")]
     ids = {str(i): name for i, name in enumerate(names)}
-    found = [(row, line.rpartition("\t")) for row, line in lines(text) if line.strip()]
-    last = len(names) - 1
-    rest = f"expected text, TAB, a line number of {names_path.name} from 0 to {last}"
-    found = reading.keep(
-        path, found, lambda cells: cells[2].strip() in ids, "no such label id", rest
+    rule = Rule(
+        "no such label id",
+        f"expected text, TAB, a line number of {names_path.name} from 0 to {len(names) - 1}",
     )
-    return _cut_off(((row, said, ids[number.strip()]) for row, (said, _, number) in found), columns)
+    for row, line in found:
+        text, _, number = line.rpartition("\t")
+        if number.strip() in ids:
+            yield row, list[object]((text, ids[number.strip()])[: len(columns)])
+        elif line.strip():
+            checks.broken(rule, row, number)
 
 
-def _read_folder(path: Path, reading: Reading, columns: Sequence[str]) -> Rows:
+def _read_folder(path: Path, checks: Checks, columns: Sequence[str]) -> Rows:
     parts = find_parts(path)
     if parts:
         names = ", ".join(quoted(part.name) for part in parts.values())
@@ -307,18 +324,17 @@ def _read_folder(path: Path, reading: Reading, columns: Sequence[str]) -> Rows:
     unlabelled = [folder for folder in folders if folder.name == _UNLABELLED]
     if unlabelled and len(folders) > 1:
         folders.remove(unlabelled[0])
-        warn_of(path, f"sub-folder {_UNLABELLED!r} left out", "its texts have no label")
+        checks.warn(f"sub-folder {_UNLABELLED!r} left out", "its texts have no label")
     files = [file for folder in folders for file in sorted(folder.iterdir())]
     texts = [file for file in files if file.suffix.lower() == ".txt"]
     if not texts:
         raise input_error(path, "a folder without texts", ACCEPTED)
     if len(texts) < len(files):
-        warn_of(path, f"{len(files) - len(texts)} files left out", "expected .txt files alone")
-    rows: Rows = []
+        checks.warn(f"{len(files) - len(texts)} files left out", "expected .txt files alone")
     for file in texts:
-        cells: list[object] = [read_text(file, reading), file.parent.name]
-        rows.append((f"{file.parent.name}/{file.name}", cells[: len(columns)]))
-    return rows
+        row = f"{file.parent.name}/{file.name}"
+        cells: list[object] = [read_text(file, checks, row), file.parent.name]
+        yield row, cells[: len(columns)]
 
 
 READERS: dict[str, Reader] = {

@@ -3,11 +3,12 @@
 import codecs
 import gzip
 import warnings
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +19,13 @@ from kerastextzoo.data import Dataset, load_dataset
 from kerastextzoo.embeddings import Coverage, coverage_of, load_vectors
 from kerastextzoo.errors import InputError, quoted
 from kerastextzoo.formats import EMBEDDED, find_parts
-from kerastextzoo.reading import Reading, fold
+from kerastextzoo.progress import Progress
+from kerastextzoo.reading import Reading
 from kerastextzoo.splits import make_splits
 from kerastextzoo.text import TextConfig, choose_tokenizer, fit_encoder, tokenize
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
-
-    from kerastextzoo.docstrings import Progress
 
 PERCENTILES = (5, 25, 50, 75, 95, 99)
 _STEP = 8
@@ -135,9 +135,13 @@ def inspect_data(
     config = TextConfig.parse({"tokenizer": tokenizer, **given})
     if not len(data):
         raise InputError(f"{data.name}: 0 examples; expected texts with labels")
-    chosen, tokens = read_tokens(data.texts, config.tokenizer)
-    counts = Counter(token for row in tokens for token in row)
-    lengths = np.array([len(row) for row in tokens], np.int64)
+    auto = config.tokenizer == "auto"
+    chosen = choose_tokenizer(data.texts) if auto else config.tokenizer
+    counts, sizes = Counter[str](), array("q")
+    for tokens in tokenize(data.texts, chosen):
+        counts.update(tokens)
+        sizes.append(len(tokens))
+    lengths = np.array(sizes, np.int64)
     if isinstance(vectors, Path):
         vectors = load_vectors(vectors, words=counts)
     official = {"validation": validation, "test": test}
@@ -149,7 +153,7 @@ def inspect_data(
         rows={name: len(part) for name, part in parts.items()},
         encoding=encoding,
         tokenizer=chosen,
-        tokenizer_chosen=tokenizer == "auto",
+        tokenizer_chosen=auto,
         classes=classes,
         imbalance=max(classes.values()) / min(classes.values()),
         lengths=lengths,
@@ -179,7 +183,7 @@ def read_tokens(texts: Sequence[str], tokenizer: str = "auto") -> tuple[str, lis
     """
     wanted = TextConfig.parse({"tokenizer": tokenizer}).tokenizer
     chosen = choose_tokenizer(texts) if wanted == "auto" else wanted
-    return chosen, tokenize(texts, chosen)
+    return chosen, list(tokenize(texts, chosen))
 
 
 def load_parts(
@@ -188,7 +192,7 @@ def load_parts(
     test: str | None = None,
     *,
     reading: Reading | None = None,
-    progress: "Progress | None" = None,
+    progress: Progress | None = None,
 ) -> tuple[Dataset, Dataset | None, Dataset | None]:
     """Read texts and the official parts that are given or lie in the same folder; cut nothing.
 
@@ -220,14 +224,6 @@ def seen_encoding(source: str, encoding: str | None = None) -> str | None:
     return "utf-8 with a byte order mark" if head == codecs.BOM_UTF8 else "utf-8"
 
 
-def _by_text(data: Dataset) -> dict[str, list[int]]:
-    """Return the rows of each text, case and white space left out of account."""
-    rows: dict[str, list[int]] = {}
-    for row, text in enumerate(data.texts):
-        rows.setdefault(fold(text), []).append(row)
-    return rows
-
-
 def _cut_off(lengths: npt.NDArray[np.int64], at: int) -> dict[str, float]:
     lost = int(np.maximum(lengths - at, 0).sum())
     share = lost / max(int(lengths.sum()), 1)
@@ -247,14 +243,12 @@ def _propose(lengths: npt.NDArray[np.int64]) -> dict[str, Any]:
 
 
 def _repeats(data: Dataset) -> dict[str, int]:
-    sizes = [len(rows) for rows in _by_text(data).values()]
-    return {"rows": sum(sizes) - len(sizes), "texts": sum(size > 1 for size in sizes)}
+    sizes = [len(rows) for rows in data.repeats()]
+    return {"rows": sum(sizes) - len(sizes), "texts": len(sizes)}
 
 
 def _conflicts(data: Dataset) -> dict[str, Any]:
-    several = [
-        rows for rows in _by_text(data).values() if len({data.labels[row] for row in rows}) > 1
-    ]
+    several = [rows for rows in data.repeats() if len({data.labels[row] for row in rows}) > 1]
     examples = [
         {
             "text": data.texts[rows[0]][:200],
@@ -267,26 +261,23 @@ def _conflicts(data: Dataset) -> dict[str, Any]:
 
 
 def _overlaps(parts: dict[str, Dataset]) -> dict[str, dict[str, Any]]:
-    names = list(parts)
-    known = {name: _by_text(part) for name, part in parts.items()}
     return {
-        f"{first}/{second}": _overlap(known[first], parts[second])
-        for at, first in enumerate(names)
-        for second in names[at + 1 :]
+        f"{first}/{second}": _overlap(parts[first], parts[second])
+        for first, second in combinations(parts, 2)
     }
 
 
-def _overlap(known: dict[str, list[int]], part: Dataset) -> dict[str, Any]:
-    rows = [row for row, text in enumerate(part.texts) if fold(text) in known]
+def _overlap(first: Dataset, second: Dataset) -> dict[str, Any]:
+    rows = np.flatnonzero(np.isin(second.keys, first.keys))
     examples = [
         {
-            "text": part.texts[row][:200],
-            "row": row + 1,
-            "row_of_first": known[fold(part.texts[row])][0] + 1,
+            "text": second.texts[row][:200],
+            "row": int(row) + 1,
+            "row_of_first": int(np.flatnonzero(first.keys == second.keys[row])[0]) + 1,
         }
         for row in rows[:_EXAMPLES]
     ]
-    return {"rows": len(rows), "share": len(rows) / max(len(part), 1), "examples": examples}
+    return {"rows": len(rows), "share": len(rows) / max(len(second), 1), "examples": examples}
 
 
 def _unknown(

@@ -6,11 +6,28 @@ and say what it does with the mask.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 from keras import ops
+
+from kerastextzoo.kernels import explain_kernel
+
+__all__ = [
+    "DropConnectLSTM",
+    "HashedNGrams",
+    "MaskedAttentionPooling1D",
+    "MaskedConv1D",
+    "MaskedGlobalAveragePooling1D",
+    "MaskedGlobalMaxPooling1D",
+    "MaskedMaxPooling1D",
+    "ResLSTM",
+    "RowEmbedding",
+    "SinusoidalPositions",
+    "explain_kernel",
+]
 
 _register = keras.saving.register_keras_serializable(package="kerastextzoo")
 
@@ -18,6 +35,32 @@ _register = keras.saving.register_keras_serializable(package="kerastextzoo")
 def _hide(inputs: Any, mask: Any, value: float) -> Any:
     """Put `value` at every masked step of `(batch, steps, features)`."""
     return ops.where(ops.expand_dims(mask, -1), inputs, ops.cast(value, inputs.dtype))
+
+
+@_register
+class RowEmbedding(keras.layers.Embedding):
+    """An embedding that reads the rows of its tokens, and no other.
+
+    `(batch, steps)` to `(batch, steps, features)`. It computes what `keras.layers.Embedding` does,
+    with the same arguments and weights. Keras reads the whole table first, which TensorFlow copies
+    once a row has been updated: at every batch, of training and of prediction alike. With
+    `mask_zero` it hides id 0.
+
+    Example:
+        >>> RowEmbedding(50, 4)(ops.ones((2, 5), "int32")).shape
+        TensorShape([2, 5, 4])
+    """
+
+    def add_weight(self, *args: Any, **kwargs: Any) -> Any:
+        """Make a weight that mixed precision leaves whole: only rows are cast."""
+        return super().add_weight(*args, **{**kwargs, "autocast": False})
+
+    def call(self, inputs: Any) -> Any:
+        """Look the tokens up."""
+        table = self.embeddings
+        # The variable itself, out of Keras's wrapper, which would read it.
+        rows = ops.take(getattr(table, "value", table), ops.cast(inputs, "int32"), axis=0)
+        return ops.cast(rows, self.compute_dtype)
 
 
 @_register
@@ -70,9 +113,8 @@ class MaskedMaxPooling1D(keras.layers.Layer):
         # with the length of the batch.
         padding = [[0, 0], [0, self.pool_size - 1], [0, 0]]
         padded = ops.pad(inputs, padding, constant_values=-float("inf"))
-        return ops.max_pool(
-            padded, self.pool_size, self.strides, padding="valid", data_format="channels_last"
-        )
+        window, strides = (self.pool_size,), (self.strides,)
+        return ops.max_pool(padded, window, strides, padding="valid", data_format="channels_last")
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Pool, reading masked steps as minus infinity."""
@@ -130,6 +172,87 @@ class MaskedGlobalMaxPooling1D(keras.layers.Layer):
         return input_shape[0], input_shape[2]
 
 
+@contextmanager
+def _replaced(layer: Any, **weights: Any) -> Iterator[None]:
+    """Let a layer compute with other weights; they are tensors of one call, not to outlive it."""
+    own = {name: getattr(layer, name) for name in weights}
+    try:
+        for name, weight in weights.items():
+            setattr(layer, name, weight)
+        yield
+    finally:
+        for name, weight in own.items():
+            setattr(layer, name, weight)
+
+
+def _drop_connections(cell: Any, rate: float, training: bool) -> Any:
+    """Draw which weights of the recurrent kernel take part in this batch."""
+    if not (training and rate):
+        return cell.recurrent_kernel
+    kernel = ops.convert_to_tensor(cell.recurrent_kernel)
+    return keras.random.dropout(kernel, rate, seed=cell.seed_generator)
+
+
+@_register
+class DropConnectLSTM(keras.layers.LSTM):
+    """An LSTM that drops weights of its recurrent kernel in training, others in each batch.
+
+    `(batch, steps, features)` to `(batch, units)`, or `(batch, steps, units)` with
+    `return_sequences`. Each weight is zero with probability `recurrent_kernel_dropout`, else
+    divided by the probability to be kept; the draw holds for all steps and all texts of a batch
+    (of one replica under `tf.distribute`). It is an ordinary LSTM over that kernel, so that, other
+    than with `recurrent_dropout`, Keras's fused kernels apply. Masks, weights and answers are
+    those of `keras.layers.LSTM`.
+
+    Args:
+        units: Width of the state.
+        recurrent_kernel_dropout: Share of the recurrent kernel's weights dropped.
+        **kwargs: Arguments of `keras.layers.LSTM`; its `seed` is of this draw as well.
+
+    Example:
+        >>> DropConnectLSTM(8, recurrent_kernel_dropout=0.5)(ops.ones((2, 5, 4))).shape
+        TensorShape([2, 8])
+
+    Reference:
+        Merity, Keskar, Socher: Regularizing and Optimizing LSTM Language Models, ICLR 2018,
+        https://arxiv.org/abs/1708.02182
+    """
+
+    def __init__(
+        self,
+        units: int,
+        *,
+        recurrent_kernel_dropout: float = 0.0,
+        use_cudnn: bool | str = "auto",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(units, use_cudnn=use_cudnn, **kwargs)
+        self.recurrent_kernel_dropout = recurrent_kernel_dropout
+        self.use_cudnn_in_loop = use_cudnn
+        if recurrent_kernel_dropout:
+            # keras.layers.Bidirectional would else run both ways at once, past `inner_loop`.
+            self.use_cudnn = False
+
+    def inner_loop(
+        self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
+    ) -> Any:
+        """Run over the text with this batch's kernel."""
+        kernel = _drop_connections(self.cell, self.recurrent_kernel_dropout, training)
+        with (
+            _replaced(self.cell, recurrent_kernel=kernel),
+            _replaced(self, use_cudnn=self.use_cudnn_in_loop),
+        ):
+            return super().inner_loop(sequences, initial_state, mask, training=training)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of `__init__`."""
+        return {
+            **super().get_config(),
+            "recurrent_kernel_dropout": self.recurrent_kernel_dropout,
+            "use_cudnn": self.use_cudnn_in_loop,
+        }
+
+
 class _ResLSTMCell(keras.layers.LSTMCell):
     """An LSTM step over [x_t ; F(x_{t-1})] whose second half shares the recurrent kernel."""
 
@@ -154,12 +277,6 @@ class _ResLSTMCell(keras.layers.LSTMCell):
         self.bias.assign(ops.reshape(gates + ops.array([[0.0], [1.0], [0.0], [0.0]]), (-1,)))
         self.kernel = None
         self.built = True
-
-    def tie(self) -> None:
-        """Lay W and U out as the one input kernel that Keras's fused loops read."""
-        self.kernel = ops.concatenate(
-            [ops.convert_to_tensor(self.input_kernel), ops.convert_to_tensor(self.recurrent_kernel)]
-        )
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
         hidden, carry = states
@@ -191,7 +308,10 @@ class ResLSTM(keras.layers.Layer):
     Args:
         units: Width of the hidden state.
         dropout: Share of input features dropped, the same ones at every step of a text.
-        recurrent_dropout: Share of the hidden state hidden from the gates, likewise.
+        recurrent_dropout: Share of the hidden state hidden from the gates, likewise. It leaves
+            the fused kernels.
+        recurrent_kernel_dropout: Share of the recurrent kernel's weights dropped, others in each
+            batch, as in `DropConnectLSTM`.
         return_sequences: Whether to return every step.
         return_state: Whether to return the last hidden and carry state as well.
         go_backwards: Whether to read from the last step to the first (outputs in reading order).
@@ -213,6 +333,7 @@ class ResLSTM(keras.layers.Layer):
         *,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
+        recurrent_kernel_dropout: float = 0.0,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
@@ -222,6 +343,7 @@ class ResLSTM(keras.layers.Layer):
         self.units = units
         self.dropout = dropout
         self.recurrent_dropout = recurrent_dropout
+        self.recurrent_kernel_dropout = recurrent_kernel_dropout
         self.return_sequences = return_sequences
         self.return_state = return_state
         self.go_backwards = go_backwards
@@ -230,11 +352,12 @@ class ResLSTM(keras.layers.Layer):
         self.input_dropout = keras.layers.Dropout(dropout, noise_shape=(None, 1, None))
         self.lstm = keras.layers.LSTM(
             units,
-            return_sequences=True,
+            return_sequences=return_sequences,
             return_state=True,
             go_backwards=go_backwards,
             recurrent_dropout=recurrent_dropout,
             dtype=self.dtype_policy,
+            name="lstm",
         )
         self.lstm.cell = _ResLSTMCell(
             units, recurrent_dropout=recurrent_dropout, dtype=self.dtype_policy, name="cell"
@@ -259,18 +382,24 @@ class ResLSTM(keras.layers.Layer):
         if self.residual_kernel is not None:
             residual = ops.matmul(sequences, self.residual_kernel)
         residual, previous = self._in_reading_order(residual, mask)
-        self.lstm.cell.tie()
-        hidden, _, carry = self.lstm(
-            ops.concatenate([sequences, previous], axis=-1),
-            initial_state=initial_state,
-            mask=mask,
-            training=training,
+        cell = self.lstm.cell
+        recurrent = _drop_connections(cell, self.recurrent_kernel_dropout, training)
+        # [W; U], which Keras's loops read as the kernel of [x_t ; F(x_{t-1})].
+        kernel = ops.concatenate(
+            [ops.convert_to_tensor(part) for part in (cell.input_kernel, recurrent)]
         )
-        # A tensor of this call, which must not outlive it.
-        self.lstm.cell.kernel = None
-        hidden = hidden + (ops.flip(residual, axis=1) if self.go_backwards else residual)
-        last = hidden[:, -1]
-        outputs = hidden if self.return_sequences else last
+        with _replaced(cell, kernel=kernel, recurrent_kernel=recurrent):
+            hidden, last, carry = self.lstm(
+                ops.concatenate([sequences, previous], axis=-1),
+                initial_state=initial_state,
+                mask=mask,
+                training=training,
+            )
+        if self.go_backwards:
+            residual = ops.flip(residual, axis=1)
+        # Not the output of the last step, which cuDNN leaves empty after the end of a text.
+        last = last + residual[:, -1]
+        outputs = hidden + residual if self.return_sequences else last
         return [outputs, last, carry] if self.return_state else outputs
 
     def _in_reading_order(self, residual: Any, mask: Any) -> tuple[Any, Any]:
@@ -304,6 +433,7 @@ class ResLSTM(keras.layers.Layer):
             "units": self.units,
             "dropout": self.dropout,
             "recurrent_dropout": self.recurrent_dropout,
+            "recurrent_kernel_dropout": self.recurrent_kernel_dropout,
             "return_sequences": self.return_sequences,
             "return_state": self.return_state,
             "go_backwards": self.go_backwards,

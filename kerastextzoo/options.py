@@ -88,6 +88,13 @@ class ReadingOptions(OutputOptions):
 
     text_column: Annotated[str, typer.Option(help="Column of the text.")] = "text"
     label_column: Annotated[str, typer.Option(help="Column of the label.")] = "label"
+    sep: Annotated[
+        str | None, typer.Option(help="Between columns: ',', ';', TAB. Default: by the suffix.")
+    ] = None
+    label_map: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OLD=NEW", help="Read a label as another one; can be repeated."),
+    ] = None
     encoding: Annotated[
         str | None, typer.Option(help="Encoding of the files, such as gb18030.")
     ] = None
@@ -110,8 +117,22 @@ class ReadingOptions(OutputOptions):
         """Return how files are read, checked."""
         from kerastextzoo.reading import Reading
 
-        names = [field.name for field in dataclasses.fields(Reading)]
-        return Reading(**{name: getattr(self, name) for name in names})
+        special = {"separator", "label_map"}
+        names = {field.name for field in dataclasses.fields(Reading)} - special
+        tab = self.sep is not None and self.sep.lower() in {"tab", "\\t"}
+        return Reading(
+            separator="\t" if tab else self.sep,
+            label_map=dict(_assignment("--label-map", each) for each in self.label_map or []),
+            **{name: getattr(self, name) for name in names},
+        )
+
+
+def _assignment(option: str, given: str) -> tuple[str, str]:
+    """Return the sides of KEY=VALUE."""
+    key, separator, value = given.partition("=")
+    if not separator or not key:
+        raise InputError(f"{option} takes KEY=VALUE; got {quoted(given)}")
+    return key.strip(), value.strip()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,9 +171,13 @@ class TrainingOptions(ReadingOptions):
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Any setting; 'kerastextzoo models NAME'."),
     ] = None
-    objective: Annotated[str, typer.Option(help="val_accuracy, val_macro_f1 or val_loss.")] = (
-        "val_accuracy"
-    )
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            help="val_accuracy, val_macro_f1 or val_loss. Default: val_accuracy, but val_macro_f1 "
+            "where one class has more than 100 times the texts of another."
+        ),
+    ] = None
     strategy: Annotated[
         str, typer.Option(help="none, or mirrored: all devices of this machine.")
     ] = "none"
@@ -166,11 +191,16 @@ class TrainingOptions(ReadingOptions):
             if getattr(self, name) is not None:
                 given[name] = getattr(self, name)
         for assignment in self.set or []:
-            key, separator, value = assignment.partition("=")
-            if not separator or not key:
-                raise InputError(f"--set takes KEY=VALUE; got {quoted(assignment)}")
+            key, value = _assignment("--set", assignment)
             given[key] = value
         return share_out(model, given)
+
+    def choose_objective(self, splits: "Splits | None" = None) -> str:
+        """Return `--objective`, or what suits the sizes of the classes."""
+        from kerastextzoo.splits import is_lopsided
+
+        lopsided = splits is not None and is_lopsided(splits.train)
+        return self.objective or ("val_macro_f1" if lopsided else "val_accuracy")
 
     def new_folder(self, name: str) -> Path:
         """Return `--out`, or the next free folder of that name in `runs`."""
@@ -190,7 +220,7 @@ class TrainingOptions(ReadingOptions):
             self.valid,
             self.test,
             seed=self.seed,
-            progress=partial(screen.track, "collecting docstrings"),
+            progress=partial(screen.track, "reading texts"),
             reading=self.reading(),
             min_class_count=self.min_class_count,
             allow_overlap=self.allow_overlap,

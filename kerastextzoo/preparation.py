@@ -4,10 +4,12 @@ Every model that is trained on the same preparation shares them.
 """
 
 import hashlib
+import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,16 +19,25 @@ from kerastextzoo import text, tokenizers
 from kerastextzoo.batching import EncodedTexts
 from kerastextzoo.cache import cached
 from kerastextzoo.embeddings import Coverage, embedding_matrix, load_vectors, train_word2vec
-from kerastextzoo.progress import Track, silent
+from kerastextzoo.progress import Track, silent, tracked
 from kerastextzoo.seeds import derive_seed
 from kerastextzoo.splits import Splits, label_ids
-from kerastextzoo.text import TextConfig, TextEncoder, count_tokens, fit_encoder
+from kerastextzoo.text import (
+    TextConfig,
+    TextEncoder,
+    TextWarning,
+    count_tokens,
+    fit_and_encode,
+    tell_unsegmented,
+)
 
 if TYPE_CHECKING:
     from kerastextzoo.data import Dataset
 
-_TEXTS_AT_ONCE = 4096
 _FIRST_WORD = 2
+# Where texts that are cut off become worth a warning.
+_SHARE_CUT = 0.01
+_EXTREME = 100
 # Kept ids are good for as long as the code that makes them stays the same.
 _TOKENIZING = {
     module.__name__: hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()
@@ -61,6 +72,7 @@ class Preparation:
         encoder: Strings to token ids, its vocabulary from the training texts alone.
         texts: Token ids by part: `train`, `validation`, `test`.
         label_ids: Class ids by part, `(texts,)`.
+        warnings: What was guessed, dropped or cut off, since the first byte was read.
     """
 
     def __init__(
@@ -79,23 +91,57 @@ class Preparation:
         self.vectors = vectors
         self.cache = cache
         self.track = track
-        self.encoder = self._fit_encoder()
-        self.texts: dict[str, EncodedTexts] = {}
-        self.label_ids: dict[str, npt.NDArray[np.int32]] = {}
-        for name, part in self._parts().items():
-            self.texts[name] = self._encode(part)
-            self.label_ids[name] = label_ids(part.labels, splits.label_names)
+        self.encoder, encoded = self._learn()
+        parts = self._parts()
+        others = {name: self._encode(name, part) for name, part in parts.items() if name != "train"}
+        self.texts = {"train": encoded, **others}
+        self.label_ids = {
+            name: label_ids(part.labels, splits.label_names) for name, part in parts.items()
+        }
         self._matrices: dict[int | None, tuple[npt.NDArray[np.float32], Coverage]] = {}
+        self.warnings = [*splits.warnings]
+        for said in (
+            tell_unsegmented(splits.train.texts, self.encoder.tokenizer),
+            self._tell_cut_off(),
+        ):
+            if said:
+                self.warnings.append(said)
+                warnings.warn(said, TextWarning, stacklevel=2)
+
+    @property
+    def cut_off(self) -> dict[str, float]:
+        """Training texts longer than the model reads: `texts`, `share`; `p95`, `longest` of all."""
+        lengths = self.texts["train"].uncut_lengths
+        cut = lengths > self.encoder.max_length
+        p95 = np.percentile(lengths, 95, method="inverted_cdf")
+        share, longest = float(cut.mean()), int(lengths.max())
+        return {"texts": int(cut.sum()), "share": share, "p95": int(p95), "longest": longest}
+
+    def _tell_cut_off(self) -> str | None:
+        cut = self.cut_off
+        extreme = cut["longest"] > _EXTREME * self.encoder.max_length
+        if cut["share"] < _SHARE_CUT and not extreme:
+            return None
+        return (
+            f"{cut['texts']} of the training texts ({cut['share']:.1%}) are longer than "
+            f"{self.encoder.max_length} tokens (95 % have up to {cut['p95']}, the longest has "
+            f"{cut['longest']}); the rest of them is not read; raise --max-length to read more"
+        )
 
     def _parts(self) -> "dict[str, Dataset]":
         parts = {"train": self.splits.train, "validation": self.splits.validation}
         return parts if self.splits.test is None else {**parts, "test": self.splits.test}
 
-    def _fit_encoder(self) -> TextEncoder:
+    def _learn(self) -> tuple[TextEncoder, EncodedTexts]:
+        """Learn the vocabulary of the training texts, and encode them."""
         train = self.splits.train
 
         def fill(folder: Path) -> None:
-            encoder = fit_encoder(train.texts, self.config)
+            with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch:
+                encoder, parts = fit_and_encode(
+                    train.texts, self.config, Path(scratch), track=self.track
+                )
+                EncodedTexts.write(folder, parts)
             (folder / "encoder.json").write_text(encoder.to_json(), "utf-8")
 
         made_of: dict[str, object] = {
@@ -104,18 +150,22 @@ class Preparation:
         }
         entry = cached("vocabulary", made_of | _TOKENIZING, fill) if self.cache else None
         if entry is None:
-            return fit_encoder(train.texts, self.config)
-        return TextEncoder.from_json((entry / "encoder.json").read_text("utf-8"))
+            encoder, parts = fit_and_encode(train.texts, self.config, track=self.track)
+            return encoder, EncodedTexts.join(parts)
+        encoder = TextEncoder.from_json((entry / "encoder.json").read_text("utf-8"))
+        return encoder, EncodedTexts.read(entry)
 
-    def _encode(self, part: "Dataset") -> EncodedTexts:
+    def _encode(self, name: str, part: "Dataset") -> EncodedTexts:
+        def parts() -> Iterator[EncodedTexts]:
+            encoded = self.encoder.encode_parts(part.texts)
+            return tracked(encoded, len(part), f"reading tokens of {name}", self.track)
+
         def fill(folder: Path) -> None:
-            chunks = range(0, len(part), _TEXTS_AT_ONCE)
-            encoded = (self.encoder.encode(part.texts[at : at + _TEXTS_AT_ONCE]) for at in chunks)
-            EncodedTexts.write(folder, encoded)
+            EncodedTexts.write(folder, parts())
 
         made_of = {"texts": part.fingerprint, "encoder": self.encoder.to_json(), **_TOKENIZING}
         entry = cached("tokens", made_of, fill) if self.cache else None
-        return self.encoder.encode(part.texts) if entry is None else EncodedTexts.read(entry)
+        return EncodedTexts.join(parts()) if entry is None else EncodedTexts.read(entry)
 
     def embedding(self, features: int) -> tuple[npt.NDArray[np.float32], Coverage]:
         """Return the matrix `(vocabulary, features)` to start from, and what it covers.
@@ -162,7 +212,10 @@ class Preparation:
             "fingerprint": self.splits.fingerprint,
             "split": self.splits.how,
             "texts": {name: len(texts) for name, texts in self.texts.items()},
+            "origin": {name: dict(part.origin) for name, part in self._parts().items()},
             "classes": list(self.splits.label_names),
             "tokenizer": self.encoder.tokenizer,
             "vocabulary": len(self.encoder.vocabulary),
+            "cut_off": self.cut_off,
+            "warnings": self.warnings,
         }

@@ -1,53 +1,77 @@
-"""From a path to text: how to read, bytes, encoding, and what is wrong with rows in one line.
+"""How texts are read, and what is wrong with their rows, each in one line.
 
-The kinds of files are in `kerastextzoo.formats`.
+Rows stream by: what is found is counted, and told when the last row has been seen. Bytes and
+encodings are in `kerastextzoo.decoding`, the kinds of files in `kerastextzoo.formats`.
 """
 
-import codecs
-import gzip
 import os
 import re
 import warnings
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from kerastextzoo.errors import InputError, quoted
+from kerastextzoo.progress import Progress
 
 LONGEST_LABEL = 200
 _SHOWN = 5
-_MANY_NULS = 0.1
-_MEGABYTE = 2**20
 _T = TypeVar("_T")
 
 Source = str | os.PathLike[str]
-Lines = Iterable[tuple[str, str]]  # where in the file, and what is there
-Rows = list[tuple[str, list[object]]]  # where in the file, and the cells of the wanted columns
+Rows = Iterable[tuple[str, list[object]]]  # where in the file, and the cells of the wanted columns
 
 
 class DataWarning(UserWarning):
     """Something in the data was guessed or dropped."""
 
 
-def _message(where: object, what: str, rest: str, rows: Sequence[str] = ()) -> str:
+def _message(where: object, what: str, rest: str, rows: Sequence[str], count: int | None) -> str:
     """Say what is wrong in how many rows, and name the first five."""
-    more = ", ..." if len(rows) > _SHOWN else ""
-    many = f" in {len(rows)} rows ({', '.join(rows[:_SHOWN])}{more})" if len(rows) > 1 else ""
+    count = len(rows) if count is None else count
+    more = ", ..." if count > _SHOWN else ""
+    many = f" in {count} rows ({', '.join(rows[:_SHOWN])}{more})" if count > 1 else ""
     text = f"{':'.join([str(where), *filter(None, rows[:1])])}: {what}{many}; {rest}"
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def input_error(where: object, what: str, rest: str, rows: Sequence[str] = ()) -> InputError:
-    """Return the error that says what is wrong where."""
-    return InputError(_message(where, what, rest, rows))
+def input_error(
+    where: object, what: str, rest: str, rows: Sequence[str] = (), count: int | None = None
+) -> InputError:
+    """Return the error that says what is wrong where.
+
+    Args:
+        where: The file, or another name of the data.
+        what: What is wrong.
+        rest: What came, what was expected, the way out.
+        rows: The first rows that it is wrong in.
+        count: How many there are; None: these.
+    """
+    return InputError(_message(where, what, rest, rows, count))
 
 
-def warn_of(where: object, what: str, rest: str, rows: Sequence[str] = ()) -> None:
-    """Warn of what was guessed or dropped where."""
-    warnings.warn(_message(where, what, rest, rows), DataWarning, stacklevel=3)
+class Warner:
+    """Warns of what was guessed or dropped, and remembers it.
+
+    Attributes:
+        said: All warnings so far.
+    """
+
+    def __init__(self, said: Iterable[str] = ()) -> None:
+        self.said = list(said)
+
+    def __call__(
+        self,
+        where: object,
+        what: str,
+        rest: str,
+        rows: Sequence[str] = (),
+        count: int | None = None,
+    ) -> None:
+        """Warn; the arguments are those of `input_error`."""
+        self.said.append(_message(where, what, rest, rows, count))
+        warnings.warn(self.said[-1], DataWarning, stacklevel=3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +81,8 @@ class Reading:
     Attributes:
         text_column: The name of the column of texts.
         label_column: The name of the column of labels.
+        separator: Between the columns of a .csv or .tsv file; None: by its suffix.
+        label_map: New names of labels by the old ones.
         encoding: None for UTF-8, or UTF-16 if the file starts with its byte order mark.
         errors: `strict` refuses bytes that can't be decoded, `replace` counts and replaces them.
         skip_bad_rows: Leave broken rows out, with a warning, instead of refusing the file.
@@ -68,191 +94,243 @@ class Reading:
 
     text_column: str = "text"
     label_column: str = "label"
+    separator: str | None = None
+    label_map: Mapping[str, str] = field(default_factory=dict)
     encoding: str | None = None
     errors: str = "strict"
     skip_bad_rows: bool = False
     strip_nul: bool = False
-    max_text_bytes: int = _MEGABYTE
+    max_text_bytes: int = 2**20
     max_expanded_bytes: int | None = None
 
     def __post_init__(self) -> None:
         if self.errors not in {"strict", "replace"}:
             raise InputError(f"errors: got {quoted(self.errors)}; expected strict or replace")
+        if self.separator is not None and (
+            len(self.separator) != 1 or self.separator in '"\r\n' or not self.separator.isascii()
+        ):
+            rest = "expected one ASCII character, such as ';' or a TAB"
+            raise InputError(f"separator: got {quoted(self.separator)}; {rest}")
+        if not all(map(str.strip, self.label_map.values())):
+            raise InputError("label_map: got an empty label; expected OLD=NEW with both")
         for name in ("max_text_bytes", "max_expanded_bytes"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name}: got {value}; expected 1 or more")
 
-    def keep(
+
+@dataclass(frozen=True)
+class Rule:
+    """What each row must keep to.
+
+    Attributes:
+        what: What is wrong with a row that breaks it; `{largest}` stands for the largest size.
+        expected: What was expected, and how to mend it.
+    """
+
+    what: str
+    expected: str
+
+
+@dataclass
+class _Found:
+    """How often something was found, and where first."""
+
+    rows: list[str] = field(default_factory=list)
+    count: int = 0
+    value: object = None
+    largest: int = 0
+
+    def add(self, row: str, value: object = None, size: int = 0) -> None:
+        if not self.count:
+            self.value = value
+        if self.count < _SHOWN:
+            self.rows.append(row)
+        self.count += 1
+        self.largest = max(self.largest, size)
+
+
+@dataclass
+class _Label:
+    """A label, how it is written, and how often."""
+
+    label: str
+    shown: str
+    count: int = 0
+
+
+_NO_TEXT = Rule("text missing or no string", "expected a string; mend or remove the row")
+_NUL = Rule("NUL characters", "expected text; remove them, or strip NUL")
+_IMPOSSIBLE = Rule(
+    "text with impossible characters", "expected text; remove halves of surrogate pairs"
+)
+_NO_LABEL = Rule("label missing", "expected a name or a whole number; add it or remove the row")
+_BAD_LABEL = Rule(
+    "not a label (the longest has {largest} characters)",
+    f"expected one line of up to {LONGEST_LABEL} characters; is it the column of texts?",
+)
+
+
+class Checks:
+    """What is wrong with the rows of one source, counted while they stream by.
+
+    Args:
+        source: The file, or another name of the data, for messages.
+        reading: How it is read.
+        progress: Called while a large file is read, with bytes.
+
+    Attributes:
+        warner: Remembers the warnings.
+        replaced: Characters that stand for bytes which can't be decoded.
+        replaced_as: The encoding they are not in.
+    """
+
+    def __init__(self, source: object, reading: Reading, progress: Progress | None = None) -> None:
+        self.source = source
+        self.reading = reading
+        self.progress = progress
+        self.warner = Warner()
+        self.replaced = 0
+        self.replaced_as = ""
+        self._broken: dict[Rule, _Found] = {}
+        self._blank, self._nuls, self._replaced = _Found(), _Found(), _Found()
+        self._numbers = self._texts = self._removed = 0
+        self._first = ""
+        self._labels: dict[tuple[type, str | int], _Label] = {}
+        self._too_long = Rule(
+            "text too long (the longest has {largest} bytes)",
+            f"expected up to {reading.max_text_bytes}; cut the text, or raise max_text_bytes",
+        )
+
+    def warn(
         self,
-        where: object,
-        rows: Iterable[tuple[str, _T]],
-        good: Callable[[_T], bool],
         what: str,
         rest: str,
-    ) -> list[tuple[str, _T]]:
-        """Return the good rows; the first bad one is quoted in the error or the warning.
+        rows: Sequence[str] = (),
+        count: int | None = None,
+        where: object = None,
+    ) -> None:
+        """Warn at once of something in this source."""
+        self.warner(where or self.source, what, rest, rows, count)
+
+    def broken(self, rule: Rule, row: str, value: object, size: int = 0) -> None:
+        """Note that a row breaks a rule; the first one's value is quoted."""
+        self._broken.setdefault(rule, _Found()).add(row, value, size)
+
+    def replaced_in(self, row: str) -> None:
+        """Note that a row has characters that stand for bytes which can't be decoded."""
+        self._replaced.add(row)
+
+    def text(self, row: str, value: object) -> str | None:
+        """Return the text of a row; None if it can't be used."""
+        if isinstance(value, str) and "\0" in value and self.reading.strip_nul:
+            self._nuls.add(row)
+            self._removed += value.count("\0")
+            value = value.replace("\0", "")
+        size = 0
+        if not isinstance(value, str):
+            rule = _NO_TEXT
+        elif (data := _utf8(value, None)) is None:
+            rule = _IMPOSSIBLE
+        elif b"\0" in data:
+            rule = _NUL
+        elif (size := len(data)) > self.reading.max_text_bytes:
+            rule = self._too_long
+        else:
+            return value
+        self.broken(rule, row, value, size)
+        return None
+
+    def label(self, row: str, value: object) -> str | None:
+        """Return the label of a row; None if it can't be used."""
+        if not isinstance(value, str | int):
+            self.broken(_NO_LABEL, row, value)
+            return None
+        known = self._labels.get((type(value), value)) or self._read_label(row, value)
+        if known is None:
+            return None
+        known.count += 1
+        return known.label
+
+    def _read_label(self, row: str, value: str | int) -> "_Label | None":
+        label = str(value).strip()
+        if not label:
+            self.broken(_NO_LABEL, row, value)
+            return None
+        if (
+            len(label.splitlines()) != 1
+            or len(label) > LONGEST_LABEL
+            or b"\0" in _utf8(label, b"\0")
+        ):
+            self.broken(_BAD_LABEL, row, value, len(label))
+            return None
+        written: str | int = value
+        if label in self.reading.label_map:
+            written = label = self.reading.label_map[label].strip()
+        shown = quoted(written) if isinstance(written, str) else str(written)
+        self._labels[type(value), value] = known = _Label(label, shown)
+        return known
+
+    def has_words(self, row: str, text: str) -> bool:
+        """Tell whether a text is more than blanks; count those that are not, and numbers."""
+        self._texts += 1
+        self._first = self._first or text
+        if not text.strip():
+            self._blank.add(row)
+            return False
+        self._numbers += bool(re.fullmatch(r"[\s.,+-]*\d[\d\s.,+-]*", text))
+        return True
+
+    def finish(self) -> None:
+        """Tell what was found in all rows.
 
         Raises:
-            InputError: There are bad rows, and they are not to be skipped.
+            InputError: Rows break a rule, and they are not to be skipped; no text has words; or a
+                label is written in several ways.
         """
-        rows = list(rows)
-        bad = [(row, value) for row, value in rows if not good(value)]
-        if not bad:
-            return rows
-        found, names = f"got {quoted(bad[0][1])}", [row for row, _ in bad]
-        if not self.skip_bad_rows:
-            raise input_error(where, what, f"{found}; {rest}, or skip bad rows", names)
-        warn_of(where, f"{what}, skipped", f"{found}; {rest}", names)
-        return [(row, value) for row, value in rows if good(value)]
+        for rule, found in self._broken.items():
+            what, rest = rule.what.format(largest=found.largest), f"got {quoted(found.value)}; "
+            rest += f"{rule.expected}, or skip bad rows"
+            if not self.reading.skip_bad_rows:
+                raise input_error(self.source, what, rest, found.rows, found.count)
+            self.warn(f"{what}, skipped", rest, found.rows, found.count)
+        if self._replaced.count and self.replaced:
+            rest = f"got {self.replaced} that are not {self.replaced_as}; "
+            rest += "try another encoding if these are many"
+            found = self._replaced
+            self.warn("characters replaced", rest, found.rows, found.count)
+        if self._nuls.count:
+            rest = f"got {self._removed}; expected text"
+            self.warn("NUL characters removed", rest, self._nuls.rows, self._nuls.count)
+        self._tell_blank()
+        self._check_spellings()
 
+    def _tell_blank(self) -> None:
+        if self._texts and self._blank.count == self._texts:
+            rest = f"expected words in column {quoted(self.reading.text_column)}"
+            what = f"all {self._texts} texts are empty"
+            raise input_error(self.source, what, f"{rest}; name another column")
+        if self._blank.count:
+            rest = "expected words; add them or remove the row"
+            self.warn("empty text dropped", rest, self._blank.rows, self._blank.count)
+        if 2 * self._numbers > self._texts:
+            rest = f"got {quoted(self._first)}; expected words; is it the column of texts?"
+            self.warn(f"{self._numbers / self._texts:.0%} of the texts are numbers", rest)
 
-def read_bytes(path: Path, reading: Reading) -> bytes:
-    """Read a file, unpacked."""
-    if not path.is_file():
-        raise input_error(path, "not a regular file", "expected one; write it to a file first")
-    if path.suffix.lower() != ".gz":
-        return path.read_bytes()
-    usual = min(max(200 * path.stat().st_size, 64 * _MEGABYTE), 4096 * _MEGABYTE)
-    most = reading.max_expanded_bytes or usual
-    try:
-        with gzip.open(path) as file:
-            data = file.read(most + 1)
-    except EOFError:
-        problem = "a truncated gzip file"
-    except (gzip.BadGzipFile, zlib.error) as error:
-        problem = str(error)
-    else:
-        check_size(path, len(data), most)
-        return data
-    raise input_error(path, "damaged", f"got {problem}; expected gzip; get the file again")
-
-
-def check_size(path: Path, size: int, most: int) -> None:
-    """Refuse what expands to too much."""
-    if size > most:
-        rest = f"got more than {most} bytes from {path.stat().st_size}; raise max_expanded_bytes"
-        raise input_error(path, "expands to too much", f"{rest} if the file can be trusted")
-
-
-def read_text(path: Path, reading: Reading) -> str:
-    """Decode a file; line ends become newlines."""
-    data, encoding = read_bytes(path, reading), reading.encoding
-    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and encoding is None
-    chosen = encoding or ("utf-16" if marked else "utf-8")
-    if not marked:
-        _check_nuls(path, data, chosen)
-    try:
-        text = data.decode(chosen)
-    except UnicodeDecodeError as error:
-        if reading.errors == "strict":
-            raise _undecoded(path, data, chosen, error, named=encoding is not None) from None
-        text = _replace(path, data, chosen)
-    except (LookupError, ValueError):
-        got = f"got {quoted(chosen)}; expected one that Python knows; try utf-8 or gb18030"
-        raise input_error(path, "no such encoding", got) from None
-    if marked:
-        rest = "got its byte order mark; name an encoding if that is wrong"
-        warn_of(path, "read as UTF-16", rest)
-    if encoding and codecs.lookup(encoding).name not in {"utf-8", "utf-8-sig"} and _is_utf8(data):
-        rest = "expected another; leave the encoding out if texts look wrong"
-        warn_of(path, f"valid UTF-8 was read as {encoding}", rest)
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    return _without_nuls(path, text, reading)
-
-
-def _undecoded(
-    path: Path, data: bytes, chosen: str, error: UnicodeDecodeError, named: bool
-) -> InputError:
-    start, way = error.start, "try another encoding" if named else "try encoding gb18030"
-    if _is_utf8(data):
-        way = "it is valid UTF-8, so leave the encoding out"
-    row = len(re.findall("\r\n?|\n", data[:start].decode(chosen, "ignore"))) + 1
-    got = f"got byte 0x{data[start : start + 1].hex()} at offset {start}"
-    rest = f"{got}; expected {chosen}; {way}, or errors replace for a few bad bytes"
-    return input_error(path, "not decoded", rest, [str(row)])
-
-
-def _replace(path: Path, data: bytes, chosen: str) -> str:
-    text = data.decode(chosen, "replace")
-    number = text.count("\ufffd") - data.decode(chosen, "ignore").count("\ufffd")
-    rows = [row for row, line in lines(text) if "\ufffd" in line]
-    rest = f"got {number} that are not {chosen}; try another encoding if these are many"
-    warn_of(path, "characters replaced", rest, rows)
-    return text
-
-
-def _is_utf8(data: bytes) -> bool:
-    """Tell whether bytes beyond ASCII are surely UTF-8; UTF-16 is full of NUL."""
-    if data.isascii() or b"\0" in data:
-        return False
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _check_nuls(path: Path, data: bytes, chosen: str) -> None:
-    share = data.count(0) / max(1, len(data))
-    if share > _MANY_NULS and not re.match("utf.?(16|32)", chosen.lower()):
-        # In UTF-16 the upper half of an ASCII character is NUL.
-        likely = "utf-16-be" if data[::2].count(0) > data[1::2].count(0) else "utf-16-le"
-        rest = f"expected text; it may be UTF-16 without a mark: try encoding {likely}"
-        raise input_error(path, f"{share:.0%} of the bytes are NUL", rest)
-
-
-def _without_nuls(path: Path, text: str, reading: Reading) -> str:
-    number = text.count("\0")
-    if not number:
-        return text
-    rows = [row for row, line in lines(text) if "\0" in line]
-    if not reading.strip_nul:
-        rest = f"got {number}; expected text; remove them, or strip NUL"
-        raise input_error(path, "NUL characters", rest, rows)
-    warn_of(path, "NUL characters removed", f"got {number}; expected text", rows)
-    return text.replace("\0", "")
-
-
-def lines(text: str) -> Lines:
-    """Return lines with their numbers, from 1."""
-    # str.splitlines would also split at characters that may be part of a text.
-    return ((str(number), line) for number, line in enumerate(text.split("\n"), 1))
-
-
-def check_texts(source: object, rows: Rows, reading: Reading) -> Rows:
-    """Return the rows whose first cell is a text that can be used."""
-    bad = [row for row, cells in rows if isinstance(cells[0], str) and "\0" in cells[0]]
-    if bad and reading.strip_nul:
-        warn_of(source, "NUL characters removed", "expected text", bad)
-        rows = [(row, [_strip_nul(cells[0]), *cells[1:]]) for row, cells in rows]
-    texts = [(row, cells[0]) for row, cells in rows]
-    rest = "expected a string; mend or remove the row"
-    texts = reading.keep(
-        source, texts, lambda v: isinstance(v, str), "text missing or no string", rest
-    )
-    rest = "expected text; remove NUL and halves of surrogate pairs"
-    texts = reading.keep(source, texts, _is_unicode, "text with impossible characters", rest)
-    most = reading.max_text_bytes
-    longest = max((len(str(value).encode()) for _, value in texts), default=0)
-    rest = f"expected up to {most}; cut the text, or raise max_text_bytes"
-    what = f"text too long (the longest has {longest} bytes)"
-    texts = reading.keep(source, texts, lambda v: len(str(v).encode()) <= most, what, rest)
-    kept = {row for row, _ in texts}
-    return rows if len(kept) == len(rows) else [found for found in rows if found[0] in kept]
-
-
-def check_labels(source: object, rows: Rows, reading: Reading) -> Rows:
-    """Return the rows whose second cell is a label."""
-    values = [(row, cells[1]) for row, cells in rows]
-    rest = "expected a name or a whole number; add it or remove the row"
-    values = reading.keep(source, values, _is_named, "label missing", rest)
-    longest = max((len(str(label).strip()) for _, label in values), default=0)
-    what = f"not a label (the longest has {longest} characters)"
-    rest = f"expected one line of up to {LONGEST_LABEL} characters; is it the column of texts?"
-    values = reading.keep(source, values, _is_label, what, rest)
-    kept = {row for row, _ in values}
-    return rows if len(kept) == len(rows) else [found for found in rows if found[0] in kept]
+    def _check_spellings(self) -> None:
+        """Refuse labels that differ in case, space or form alone, such as 1 and 1.0."""
+        spellings: dict[str, Counter[str]] = {}
+        for known in self._labels.values():
+            form = re.sub(r"^([+-]?\d+)\.0+$", r"\1", fold(known.label))
+            spellings.setdefault(form, Counter())[known.shown] += known.count
+        several = [counts for counts in spellings.values() if len(counts) > 1]
+        if not several:
+            return
+        shown = several[0].most_common(_SHOWN)
+        got = ", ".join(f"{label} ({count} rows)" for label, count in shown)
+        what = f"{len(several)} labels are written in several ways"
+        rest = f"got {got}; expected one way; make them the same, or map one with label_map"
+        raise input_error(self.source, what, rest)
 
 
 def fold(text: str) -> str:
@@ -261,63 +339,16 @@ def fold(text: str) -> str:
     >>> fold("So  GOOD ")
     'so good'
     """
-    return " ".join(text.casefold().split())
+    folded = text.casefold()
+    # Most texts have nothing but single spaces, which is quicker to see than to mend.
+    if folded.isprintable() and "  " not in folded:
+        return folded.strip(" ")
+    return " ".join(folded.split())
 
 
-def check_spellings(source: object, labels: Iterable[object]) -> None:
-    """Refuse labels that differ in case, space or form alone, such as 1 and 1.0."""
-    spellings: dict[str, Counter[str]] = {}
-    for label in labels:
-        shown = quoted(label) if isinstance(label, str) else str(label)
-        form = re.sub(r"^([+-]?\d+)\.0+$", r"\1", fold(str(label)))
-        spellings.setdefault(form, Counter())[shown] += 1
-    several = [counts for counts in spellings.values() if len(counts) > 1]
-    if several:
-        got = ", ".join(
-            f"{shown} ({count} rows)" for shown, count in several[0].most_common(_SHOWN)
-        )
-        what = f"{len(several)} labels are written in several ways"
-        raise input_error(source, what, f"got {got}; expected one way; make them the same")
-
-
-def tell_oddities(
-    source: object, rows: Sequence[str], texts: Sequence[str], labels: Sequence[str]
-) -> None:
-    """Warn of repeated texts, of texts with several labels, and of numbers as texts."""
-    numbers = sum(bool(re.fullmatch(r"[\s.,+-]*\d[\d\s.,+-]*", text)) for text in texts)
-    if 2 * numbers > len(texts):
-        rest = f"got {quoted(texts[0])}; expected words; is it the column of texts?"
-        warn_of(source, f"{numbers / len(texts):.0%} of the texts are numbers", rest)
-    places: dict[str, list[int]] = {}
-    for i, text in enumerate(texts):
-        places.setdefault(fold(text), []).append(i)
-    repeated = [found for found in places.values() if len(found) > 1]
-    torn = [found for found in repeated if len({labels[i] for i in found}) > 1]
-    again = [rows[i] for found in repeated for i in found[1:]]
-    if again:
-        warn_of(source, "repeated text", "expected different ones; they count as often", again)
-    if torn:
-        named = ", ".join(quoted(label) for label in sorted({labels[i] for i in torn[0]}))
-        what = f"{len(torn)} texts have several labels"
-        rest = f"got {named} for {quoted(texts[torn[0][0]])}; no model can learn both"
-        warn_of(source, what, rest, [rows[i] for found in torn for i in found])
-
-
-def _strip_nul(value: object) -> object:
-    return value.replace("\0", "") if isinstance(value, str) else value
-
-
-def _is_named(value: object) -> bool:
-    return isinstance(value, str | int) and bool(str(value).strip())
-
-
-def _is_label(value: object) -> bool:
-    label = str(value).strip()
-    return len(label.splitlines()) == 1 and len(label) <= LONGEST_LABEL and _is_unicode(label)
-
-
-def _is_unicode(value: object) -> bool:
+def _utf8(text: str, otherwise: _T) -> bytes | _T:
+    """Return a text in UTF-8; something else if it holds halves of surrogate pairs."""
     try:
-        return b"\0" not in str(value).encode()
+        return text.encode()
     except UnicodeEncodeError:
-        return False
+        return otherwise

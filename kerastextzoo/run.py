@@ -7,11 +7,13 @@ to ids, `labels.json` the classes, `history.csv` the epochs, `split.json` the ro
 
 import platform
 import shutil
+import warnings
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +22,10 @@ from kerastextzoo import __version__, plots
 from kerastextzoo.batching import EncodedTexts
 from kerastextzoo.builders import get_spec
 from kerastextzoo.data import Dataset
-from kerastextzoo.evaluation import Evaluation, evaluate_probabilities
+from kerastextzoo.errors import KerasTextZooError, named, quoted
+from kerastextzoo.evaluation import OBJECTIVES, Evaluation, evaluate_probabilities
 from kerastextzoo.progress import Track, silent
+from kerastextzoo.settings import check_training
 from kerastextzoo.storage import (
     FORMAT,
     check_free,
@@ -47,6 +51,8 @@ if TYPE_CHECKING:
     from kerastextzoo.spec import ModelConfig
 
 KIND = "run"
+_UNKNOWN_ID = 1
+_SHOWN = 5
 _VERSIONED = ("tensorflow", "keras", "keras-tuner", "gensim", "numpy")
 
 
@@ -54,6 +60,10 @@ def versions() -> dict[str, str]:
     """Return what a result may depend on: this package, those it computes with, Python."""
     packages = {name: version(name) for name in _VERSIONED}
     return {"kerastextzoo": __version__, **packages, "python": platform.python_version()}
+
+
+class AnswerWarning(UserWarning):
+    """Every text has its answer, but some answers mean little."""
 
 
 class Run:
@@ -64,6 +74,7 @@ class Run:
 
     Raises:
         InputError: The folder is no run, or a file in it has changed.
+        KerasTextZooError: Its files are as they were written, but don't fit each other.
     """
 
     def __init__(self, directory: str | Path) -> None:
@@ -81,7 +92,19 @@ class Run:
         import kerastextzoo.layers  # noqa: F401
 
         path = self.directory / "model.keras"
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        largest, rows = len(self.encoder.vocabulary) - 1, model.get_layer("embedding").input_dim
+        # On a GPU such an id would silently be read as zeros.
+        if largest >= rows:
+            self._refuse(f"the largest token id {largest} is beyond the embedding of {rows} rows")
+        classes = model.output_shape[-1]
+        if len(self.label_names) != classes:
+            self._refuse(f"{len(self.label_names)} labels for {classes} probabilities")
+        return model
+
+    def _refuse(self, what: str) -> NoReturn:
+        told = f"artifact inconsistent: {what}; train again, or restore it from a copy"
+        raise KerasTextZooError(f"{named(self.directory)}: {told}")
 
     @cached_property
     def encoder(self) -> TextEncoder:
@@ -101,8 +124,13 @@ class Run:
         return {name: Evaluation(**figures) for name, figures in parts.items()}
 
     def predict_proba(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return class probabilities `(texts, classes)`, classes in the order of `label_names`."""
+        """Return class probabilities `(texts, classes)`, classes in the order of `label_names`.
+
+        Warns:
+            AnswerWarning: Some texts are empty, or hold no word that the run knows.
+        """
         encoded: EncodedTexts = self.encoder.encode(texts)
+        _tell_meaningless(texts, encoded)
         return predict_probabilities(self.model, encoded)
 
     def predict(self, texts: Sequence[str]) -> list[str]:
@@ -110,16 +138,42 @@ class Run:
         return [self.label_names[best] for best in self.predict_proba(texts).argmax(axis=1)]
 
     def evaluate(self, data: Dataset) -> Evaluation:
-        """Compare the answers with true labels; one that training did not see counts as wrong."""
-        known = {name: index for index, name in enumerate(self.label_names)}
-        unseen = sorted(set(data.labels) - set(known))
-        names = [*self.label_names, *unseen]
+        """Compare the answers with true labels; one that training did not see counts as wrong.
+
+        Warns:
+            AnswerWarning: There are such labels, or texts whose answer means little.
+        """
+        unseen = Counter(label for label in data.labels if label not in self.label_names)
+        names = [*self.label_names, *sorted(unseen)]
+        if unseen:
+            shown = ", ".join(f"{quoted(name)} ({n})" for name, n in unseen.most_common(_SHOWN))
+            more = ", ..." if len(unseen) > _SHOWN else ""
+            warnings.warn(
+                f"{data.name}: {unseen.total()} of {len(data)} texts have labels that training "
+                f"lacks: {shown}{more}; they count as wrong",
+                AnswerWarning,
+                stacklevel=2,
+            )
         probabilities = self.predict_proba(data.texts)
         ids = {name: index for index, name in enumerate(names)}
         padded = np.pad(probabilities, ((0, 0), (0, len(unseen))))
         return evaluate_probabilities(
             padded, np.array([ids[label] for label in data.labels], np.int32), names
         )
+
+
+def _tell_meaningless(texts: Sequence[str], encoded: EncodedTexts) -> None:
+    # Every text has a token, be it the unknown one.
+    highest = np.maximum.reduceat(encoded.tokens, encoded.starts[:-1]) if len(encoded) else ()
+    foreign = [row for row, token in enumerate(highest, 1) if token <= _UNKNOWN_ID]
+    empty = [row for row in foreign if not texts[row - 1].strip()]
+    foreign = [row for row in foreign if texts[row - 1].strip()]
+    for rows, what in ((empty, "are empty"), (foreign, "hold no known word")):
+        if rows:
+            shown = ", ".join(map(str, rows[:_SHOWN])) + (", ..." if len(rows) > _SHOWN else "")
+            told = f"{len(rows)} of {len(texts)} texts {what} (number {shown})"
+            rest = "each is answered like a text of unknown words alone"
+            warnings.warn(f"{told}; {rest}", AnswerWarning, stacklevel=3)
 
 
 def train(
@@ -152,6 +206,14 @@ def train(
     """
     settings = settings or get_spec(model).config()
     config = config or TrainingConfig()
+    check_training(
+        settings,
+        config,
+        max_length=preparation.config.max_length,
+        vectors=preparation.vectors,
+        objective=objective,
+        strategy=strategy,
+    )
     out = check_free(Path(out))
     fitted = fit(
         preparation,
@@ -171,6 +233,7 @@ def train(
         settings=settings,
         config=config,
         seed=seed,
+        objective=objective,
         strategy=strategy,
         test=test,
     )
@@ -185,6 +248,7 @@ def write_run(
     settings: "ModelConfig",
     config: TrainingConfig,
     seed: int,
+    objective: str = "val_accuracy",
     strategy: str = "none",
     test: Evaluation | None = None,
     extra: dict[str, Any] | None = None,
@@ -198,6 +262,7 @@ def write_run(
         settings: The model's settings.
         config: The training's settings.
         seed: The user's seed.
+        objective: Which validation figure made an epoch the best.
         strategy: How it was distributed.
         test: The evaluation on the test texts, where it may be told.
         extra: More files to write beside, by name, as JSON.
@@ -206,7 +271,8 @@ def write_run(
         fitted.model.save(stage / "model.keras")
         write_atomically(stage / "vocabulary.json", preparation.encoder.to_json())
         write_json(stage / "labels.json", list(preparation.splits.label_names))
-        write_json(stage / "split.json", preparation.splits.rows)
+        rows = {name: part.tolist() for name, part in preparation.splits.rows.items()}
+        write_json(stage / "split.json", rows)
         plots.write_history(fitted.history, stage / "history.csv")
         plots.draw_curves(fitted.history, fitted.best_epoch, stage / "curves.png")
         record = {
@@ -216,6 +282,7 @@ def write_run(
             "training": config.model_dump(mode="json"),
             "text": preparation.config.model_dump(mode="json"),
             "seed": seed,
+            "objective": {"name": objective, "direction": OBJECTIVES[objective]},
             "strategy": strategy,
             "data": preparation.describe(),
             "embedding": {

@@ -1,10 +1,14 @@
-"""Settings by name, shared out to the model, its training and its text."""
+"""Settings by name, shared out to the model, its training and its text, and checked together."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from kerastextzoo.builders import get_spec
+from kerastextzoo.distribution import check_strategy
+from kerastextzoo.embeddings import check_width
 from kerastextzoo.errors import InputError, nearest, quoted
+from kerastextzoo.evaluation import check_objective
 from kerastextzoo.spec import Config, ModelConfig
 from kerastextzoo.text import TextConfig
 from kerastextzoo.training import TrainingConfig
@@ -48,6 +52,45 @@ def share_out(model: str, given: Mapping[str, object]) -> Settings:
     )
     fixed = {name: value for name, value in given.items() if name not in TextConfig.model_fields}
     return Settings(of_model, of_training, of_text, fixed)  # type: ignore[arg-type]
+
+
+def check_training(
+    settings: ModelConfig,
+    config: TrainingConfig,
+    *,
+    max_length: int,
+    vectors: str | Path | None = None,
+    objective: str = "val_accuracy",
+    strategy: str = "none",
+) -> None:
+    """Refuse what can't be trained, before any data is read.
+
+    Args:
+        settings: The model's settings.
+        config: The training's settings.
+        max_length: Tokens of a text that are read.
+        vectors: The file of word vectors to start from.
+        objective: As for `kerastextzoo.run.train`.
+        strategy: As for `kerastextzoo.run.train`.
+
+    Raises:
+        InputError: A name is unknown, all kernels or pools are longer than any text, or
+            `embedding_features` was given and is not the width of the vectors.
+    """
+    check_objective(objective), check_strategy(strategy)
+    for name, sizes in settings.too_long(max_length).items():
+        raise InputError(
+            f"setting {name}: {sizes} spans more than the {max_length} tokens of a text that are "
+            f"read; lower {name} or raise max_length"
+        )
+    check_vectors(config, vectors)
+
+
+def check_vectors(config: TrainingConfig, vectors: str | Path | None) -> None:
+    """Refuse a file of vectors that are not as wide as the configuration says, if it does."""
+    given = "embedding_features" in config.model_fields_set and config.embedding != "random"
+    if vectors is not None and given:
+        check_width(vectors, config.embedding_features)
 
 
 def explain(model: str) -> list[dict[str, str]]:

@@ -27,6 +27,8 @@ Counts = Annotated[
     tuple[Count, ...], Field(min_length=1, max_length=8), BeforeValidator(_split_at_commas)
 ]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+#: Settings of how many tokens a kernel or a pool spans, whatever the model.
+SPANS = ("kernel_sizes", "kernel_size", "pool_sizes", "pool_size")
 
 
 class Config(BaseModel):
@@ -90,6 +92,25 @@ class ModelConfig(Config):
     """Width of the dense layer before the classes; 0 leaves it out."""
     dense_activation: Annotated[str, Field(pattern="^(relu|elu|gelu|tanh|selu)$")] = "relu"
     """Activation of that dense layer: relu, elu, gelu, tanh or selu."""
+
+    def too_long(self, max_length: int) -> dict[str, str]:
+        """Return the settings all of whose kernels or pools span more than `max_length` tokens.
+
+        Such a model runs, but what it slides over the text is never filled.
+
+        Example:
+            >>> class Demo(ModelConfig):
+            ...     kernel_sizes: Counts = (2, 6)
+            >>> Demo().too_long(2), Demo().too_long(1)
+            ({}, {'kernel_sizes': '2,6'})
+        """
+        spans = {name: getattr(self, name) for name in SPANS if name in type(self).model_fields}
+        sizes = {name: span if isinstance(span, tuple) else (span,) for name, span in spans.items()}
+        return {
+            name: ",".join(map(str, given))
+            for name, given in sizes.items()
+            if min(given) > max_length
+        }
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from kerastextzoo.data import Dataset, load_dataset
-from kerastextzoo.docstrings import Progress
 from kerastextzoo.errors import InputError, nearest, quoted
 from kerastextzoo.formats import EMBEDDED, find_parts
-from kerastextzoo.reading import Reading, Source, fold, input_error, warn_of
+from kerastextzoo.progress import Progress
+from kerastextzoo.reading import Reading, Source, Warner, input_error
+
+Rows = npt.NDArray[np.int64]  # row numbers, counted from 0
 
 FEWEST_CLASSES = 2
 MOST_OVERLAP = 0.01
@@ -30,7 +32,8 @@ class Splits:
         test: To report on, seen once.
         label_names: All classes, sorted; the place is the class id.
         how: How the parts came about, in one sentence.
-        rows: By part, the row numbers in the data set that it was taken from.
+        rows: By part, the row numbers in the data set that it was taken from, `(texts,)`.
+        warnings: What was guessed or dropped, in reading and in splitting.
     """
 
     train: Dataset
@@ -38,7 +41,8 @@ class Splits:
     test: Dataset | None
     label_names: tuple[str, ...]
     how: str
-    rows: dict[str, list[int]]
+    rows: dict[str, Rows]
+    warnings: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -73,7 +77,7 @@ def load_splits(
         text_column: The name of the column of texts.
         label_column: The name of the column of labels.
         encoding: None for UTF-8, or UTF-16 if a file starts with its byte order mark.
-        progress: Called while the embedded corpus is collected for the first time.
+        progress: Called now and then with what is done and what there is to do.
         reading: All about reading, in place of the column names and the encoding.
         min_class_count: As for `make_splits`.
         allow_overlap: As for `make_splits`.
@@ -143,13 +147,14 @@ def make_splits(
         )
     given = {"train": data, "validation": validation, "test": test}
     sources = {name: part for name, part in given.items() if part is not None}
-    kept = {name: list(range(len(part))) for name, part in sources.items()}
-    said = [_drop_rare(sources, kept, min_class_count)]
-    said += _check_overlaps(sources, kept, allow_overlap, dedup)
+    warn = Warner(said for part in sources.values() for said in part.warnings)
+    kept = {name: np.arange(len(part)) for name, part in sources.items()}
+    said = [_drop_rare(sources, kept, min_class_count, warn)]
+    said += _check_overlaps(sources, kept, allow_overlap, dedup, warn)
     found = {name: _take(part, kept[name]) for name, part in sources.items()}
     data = found.pop("train")
     names = _check_classes(data)
-    _warn_of_imbalance(data)
+    _warn_of_imbalance(data, warn)
     for name, part in found.items():
         if not len(part):
             raise input_error(part.name, f"no texts left for {name}", "expected some; give others")
@@ -157,22 +162,31 @@ def make_splits(
     wanted = {"test": test_share, "validation": validation_share}
     shares = {name: share for name, share in wanted.items() if share and name not in found}
     cut = _cut(data, shares, names, seed)
-    rows = {name: [kept["train"][i] for i in part] for name, part in cut.items()}
+    rows = {name: kept["train"][part] for name, part in cut.items()}
     rows |= {name: kept[name] for name in found}
     parts = {name: data.subset(part) for name, part in cut.items()} | found
     lacking = sorted(set(names) - set(parts["validation"].labels))
     if lacking:
         rest = f"got none of {', '.join(map(quoted, lacking[:5]))}; macro F1 is over all classes"
-        warn_of(parts["validation"].name, f"{len(lacking)} classes not in validation", rest)
-    how = "; ".join(filter(None, [_describe(shares, list(found), seed), *said]))
-    return Splits(parts["train"], parts["validation"], parts.get("test"), names, how, rows)
+        warn(parts["validation"].name, f"{len(lacking)} classes not in validation", rest)
+    return Splits(
+        train=parts["train"],
+        validation=parts["validation"],
+        test=parts.get("test"),
+        label_names=names,
+        how="; ".join(filter(None, [_describe(shares, list(found), seed), *said])),
+        rows=rows,
+        warnings=tuple(warn.said),
+    )
 
 
-def _take(data: Dataset, rows: list[int]) -> Dataset:
+def _take(data: Dataset, rows: Rows) -> Dataset:
     return data if len(rows) == len(data) else data.subset(rows)
 
 
-def _drop_rare(sources: dict[str, Dataset], kept: dict[str, list[int]], fewest: int) -> str:
+def _drop_rare(
+    sources: dict[str, Dataset], kept: dict[str, Rows], fewest: int, warn: Warner
+) -> str:
     """Take classes with too few examples out of the kept rows; say how many."""
     counts = Counter(sources["train"].labels)
     rare = sorted(name for name, count in counts.items() if count < fewest)
@@ -181,55 +195,58 @@ def _drop_rare(sources: dict[str, Dataset], kept: dict[str, list[int]], fewest: 
     number = 0
     for name, part in sources.items():
         before = len(kept[name])
-        kept[name] = [i for i in kept[name] if part.labels[i] not in rare]
+        kept[name] = np.array([i for i in kept[name] if part.labels[i] not in rare], np.int64)
         number += before - len(kept[name])
     said = f"{len(rare)} classes of fewer than {fewest} examples dropped, {number} rows"
     rest = f"got {', '.join(map(quoted, rare[:5]))}; lower min_class_count to keep them"
-    warn_of(sources["train"].name, said, rest)
+    warn(sources["train"].name, said, rest)
     return said
 
 
 def _check_overlaps(
-    sources: dict[str, Dataset], kept: dict[str, list[int]], allow: bool, dedup: bool
+    sources: dict[str, Dataset], kept: dict[str, Rows], allow: bool, dedup: bool, warn: Warner
 ) -> list[str]:
     """Count texts of one part in another one; refuse many, or take them out if told to."""
-    if len(sources) == 1:
-        return []
-    folded = {name: [fold(text) for text in part.texts] for name, part in sources.items()}
     said = []
     for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
         if first not in sources or second not in sources:
             continue
-        texts = {name: {folded[name][i] for i in kept[name]} for name in (first, second)}
-        both = texts[first] & texts[second]
-        if not both:
+        keys = {name: sources[name].keys[kept[name]] for name in (first, second)}
+        both = np.intersect1d(keys[first], keys[second])
+        if not len(both):
             continue
-        where, shown = sources[second].name, [i for i in kept[second] if folded[second][i] in both]
-        rows, what = [str(i + 1) for i in shown], f"texts of {second} that are in {first} too"
+        where, shown = sources[second].name, kept[second][np.isin(keys[second], both)]
+        rows, what = [str(i + 1) for i in shown[:5]], f"texts of {second} that are in {first} too"
         example = f"got {quoted(sources[second].texts[shown[0]])}"
-        share = len(both) / min(map(len, texts.values()))
+        share = len(both) / min(len(np.unique(part)) for part in keys.values())
         if dedup:
-            before = len(kept[first])
-            kept[first] = [i for i in kept[first] if folded[first][i] not in both]
-            number = before - len(kept[first])
-            said.append(f"{number} rows of {first} removed that {second} repeats")
-            warn_of(sources[first].name, said[-1], example)
+            repeated = np.isin(keys[first], both)
+            kept[first] = kept[first][~repeated]
+            said.append(f"{repeated.sum()} rows of {first} removed that {second} repeats")
+            warn(sources[first].name, said[-1], example)
             continue
         if share > MOST_OVERLAP and not allow:
             rest = f"{example}; expected at most {MOST_OVERLAP:.0%}; remove them with dedup, or "
-            raise input_error(where, f"{share:.1%} {what}", f"{rest}allow_overlap", rows)
+            rest += "allow_overlap"
+            raise input_error(where, f"{share:.1%} {what}", rest, rows, len(shown))
         said.append(f"{share:.1%} {what}")
-        warn_of(where, said[-1], f"{example}; scores may be too good; dedup removes them", rows)
+        rest = f"{example}; scores may be too good; dedup removes them"
+        warn(where, said[-1], rest, rows, len(shown))
     return said
 
 
-def _warn_of_imbalance(data: Dataset) -> None:
-    counts = Counter(data.labels).most_common()
-    (most, many), (least, few) = counts[0], counts[-1]
-    if many > _IMBALANCE * few:
+def _warn_of_imbalance(data: Dataset, warn: Warner) -> None:
+    if is_lopsided(data):
+        (most, many), *_, (least, few) = Counter(data.labels).most_common()
         got = f"got {many} of {quoted(most)} and {few} of {quoted(least)}"
-        rest = f"{got}; judge by macro F1, not by accuracy"
-        warn_of(data.name, f"classes differ in size more than {_IMBALANCE}-fold", rest)
+        rest = f"{got}; macro F1 is the objective unless another is given"
+        warn(data.name, f"classes differ in size more than {_IMBALANCE}-fold", rest)
+
+
+def is_lopsided(data: Dataset) -> bool:
+    """Tell whether one class is so much larger than another that accuracy says little."""
+    counts = Counter(data.labels).values()
+    return max(counts) > _IMBALANCE * min(counts)
 
 
 def _check_classes(data: Dataset) -> tuple[str, ...]:
@@ -257,33 +274,31 @@ def _check_known(part: Dataset, names: tuple[str, ...]) -> None:
 
 def _cut(
     data: Dataset, shares: dict[str, float], names: tuple[str, ...], seed: int
-) -> dict[str, list[int]]:
+) -> dict[str, Rows]:
     """Return row numbers by part, what is left as `train`; repeats of a text stay together."""
     from sklearn.model_selection import train_test_split
 
-    repeats: dict[str, list[int]] = {}
-    for row, text in enumerate(data.texts):
-        repeats.setdefault(fold(text), []).append(row)
-    groups = list(repeats.values())
-    labels = [data.labels[rows[0]] for rows in groups]
-    counts = Counter(labels)
-    rare = min(names, key=lambda name: counts[name])
+    # Each different text is one group, groups in the order of their first rows.
+    _, first, group_of_row = np.unique(data.keys, return_index=True, return_inverse=True)
+    group_of_row = np.argsort(np.argsort(first))[group_of_row]
+    labels = label_ids(data.labels, names)[np.sort(first)]
+    counts = np.bincount(labels, minlength=len(names))
+    rare = int(counts.argmin())
     if counts[rare] <= len(shares):
         rest = f"got {counts[rare]} different texts; expected {len(shares) + 1}; add some, or "
         rest += "drop it with min_class_count"
-        raise input_error(data.name, f"class {quoted(rare)} is too small to be split", rest)
-    parts = {"train": list(range(len(groups)))}
+        raise input_error(data.name, f"class {quoted(names[rare])} is too small to be split", rest)
+    parts = {"train": np.arange(len(first))}
     for name, share in shares.items():
-        size = max(len(names), round(share * len(groups)))
-        classes = [labels[i] for i in parts["train"]]
+        size = max(len(names), round(share * len(first)))
         try:
             parts["train"], parts[name] = train_test_split(
-                parts["train"], test_size=size, random_state=seed, stratify=classes
+                parts["train"], test_size=size, random_state=seed, stratify=labels[parts["train"]]
             )
         except ValueError as error:
             rest = f"got {error}; add texts or lower its share"
             raise input_error(data.name, f"the {name} part can't be cut", rest) from None
-    return {name: sorted(row for i in part for row in groups[i]) for name, part in parts.items()}
+    return {name: np.flatnonzero(np.isin(group_of_row, part)) for name, part in parts.items()}
 
 
 def _describe(shares: dict[str, float], official: list[str], seed: int) -> str:

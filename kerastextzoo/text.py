@@ -8,12 +8,14 @@ found in the graph, in training as in serving; so TensorFlow alone serves such a
 """
 
 import json
+import os
 import re
-import warnings
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import keras
 import numpy as np
@@ -23,6 +25,7 @@ from pydantic import Field
 
 from kerastextzoo.batching import EncodedTexts
 from kerastextzoo.errors import InputError, nearest, quoted
+from kerastextzoo.progress import Track, silent, tracked
 from kerastextzoo.spec import Config, Count
 from kerastextzoo.tokenizers import HAN, LongestMatch, characters, cut_words, spaced_words, words
 
@@ -31,6 +34,8 @@ UNKNOWN = "[UNK]"
 _SPECIAL = (PADDING, UNKNOWN)
 _UNKNOWN_ID = 1
 _TEXTS_AT_ONCE = 4096
+_Done = TypeVar("_Done")
+_CHARACTERS_AT_ONCE = 2**22
 _SAMPLE = 1000
 _CHINESE_SHARE = 0.3
 _GAP_SHARE = 0.2
@@ -126,29 +131,27 @@ class TextEncoder:
         return tf.pad(ids, [[0, 0], [0, tf.cast(tf.shape(ids)[1] == 0, tf.int32)]])
 
     def _ids(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        if self.tokenizer == "jieba":
-            ids = self.lookup(texts)[:, : self.max_length]
-        else:
-            tokens = _TOKENIZERS[self.tokenizer](texts)[:, : self.max_length]
-            ids = tokens.with_flat_values(tf.cast(self.lookup(tokens.flat_values), tf.int32))
-        nothing = tf.where(ids.row_lengths() == 0)[:, 0]
-        stand_in = tf.RaggedTensor.from_value_rowids(
-            tf.fill(tf.shape(nothing), _UNKNOWN_ID), nothing, nrows=ids.nrows()
-        )
-        return tf.concat([ids, stand_in], axis=1)
+        return _stand_in(self._all_ids(texts)[:, : self.max_length], _UNKNOWN_ID)
 
-    def encode(self, texts: Sequence[str]) -> EncodedTexts:
+    def _all_ids(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        if self.tokenizer == "jieba":
+            return self.lookup(texts)
+        tokens = _TOKENIZERS[self.tokenizer](texts)
+        return tokens.with_flat_values(tf.cast(self.lookup(tokens.flat_values), tf.int32))
+
+    def encode(self, texts: Iterable[str]) -> EncodedTexts:
         """Turn many strings into ids at once."""
-        parts = [
-            self._ids(tf.constant(list(texts[at : at + _TEXTS_AT_ONCE]), tf.string))
-            for at in range(0, len(texts), _TEXTS_AT_ONCE)
-        ]
-        lengths = [part.row_lengths().numpy() for part in parts]
-        tokens = [part.flat_values.numpy() for part in parts]
-        starts = np.concatenate([[0], np.cumsum(np.concatenate([[], *lengths]))])
-        return EncodedTexts(
-            np.concatenate([np.empty(0), *tokens]).astype(np.int32), starts.astype(np.int64)
-        )
+        return EncodedTexts.join(self.encode_parts(texts))
+
+    def encode_parts(self, texts: Iterable[str]) -> Iterator[EncodedTexts]:
+        """Turn strings into ids, some thousands at a time."""
+        return _ahead(self._encode_part, texts)
+
+    def _encode_part(self, part: list[str]) -> EncodedTexts:
+        ids = self._all_ids(tf.constant(part, tf.string))
+        uncut = ids.row_lengths().numpy()
+        ids = _stand_in(ids[:, : self.max_length], _UNKNOWN_ID)
+        return EncodedTexts(ids.flat_values.numpy(), ids.row_splits.numpy(), uncut)
 
     def to_json(self) -> str:
         """Return everything needed to make the same encoder again."""
@@ -168,6 +171,15 @@ class TextEncoder:
         )
 
 
+def _stand_in(ids: tf.RaggedTensor, unknown: int) -> tf.RaggedTensor:
+    """Give each text that has no token one that is unknown."""
+    nothing = tf.where(ids.row_lengths() == 0)[:, 0]
+    stand_in = tf.RaggedTensor.from_value_rowids(
+        tf.fill(tf.shape(nothing), unknown), nothing, nrows=ids.nrows()
+    )
+    return tf.concat([ids, stand_in], axis=1)
+
+
 def _table(vocabulary: Sequence[str]) -> Any:
     # A list, never a file: a vocabulary file is split at characters that a token may hold.
     return keras.layers.StringLookup(
@@ -175,26 +187,117 @@ def _table(vocabulary: Sequence[str]) -> Any:
     )
 
 
-def tokenize(texts: Sequence[str], tokenizer: str) -> list[list[str]]:
-    """Return the tokens of each text: as the graph makes them, or as jieba cuts them.
+def _ahead(work: Callable[[list[str]], _Done], texts: Iterable[str]) -> Iterator[_Done]:
+    """Work on parts of the texts, several at once, and give the results in order."""
+    at_once = os.cpu_count() or 1
+    waiting = deque[Future[_Done]]()
+    with ThreadPoolExecutor(at_once) as pool:
+        for part in _parts(texts):
+            waiting.append(pool.submit(work, part))
+            if len(waiting) > at_once:
+                yield waiting.popleft().result()
+        for future in waiting:
+            yield future.result()
+
+
+def _parts(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Group texts into parts that are small in number and in length."""
+    part, characters_left = list[str](), _CHARACTERS_AT_ONCE
+    for text in texts:
+        part.append(text)
+        characters_left -= len(text)
+        if len(part) == _TEXTS_AT_ONCE or characters_left < 0:
+            yield part
+            part, characters_left = [], _CHARACTERS_AT_ONCE
+    if part:
+        yield part
+
+
+class _Decoded(dict[bytes, str]):
+    """Strings by their bytes, each made once, however often it occurs."""
+
+    def __missing__(self, token: bytes) -> str:
+        self[token] = token.decode()
+        return self[token]
+
+
+def tokenize(texts: Iterable[str], tokenizer: str) -> Iterator[list[str]]:
+    """Give the tokens of each text: as the graph makes them, or as jieba cuts them.
 
     Raises:
         InputError: The tokenizer is `jieba`, and jieba is not installed.
 
     Example:
-        >>> tokenize(["It's a good day."], "word")
+        >>> list(tokenize(["It's a good day."], "word"))
         [["it's", 'a', 'good', 'day']]
     """
-    tokens: list[list[str]] = []
-    for at in range(0, len(texts), _TEXTS_AT_ONCE):
-        part = tf.constant(list(texts[at : at + _TEXTS_AT_ONCE]), tf.string)
+    decoded = _Decoded()
+    for part in _parts(texts):
+        strings = tf.constant(part, tf.string)
         if tokenizer == "jieba":
-            tokens += [cut_words(text.decode()) for text in spaced_words(part).numpy()]
+            yield from (cut_words(text.decode()) for text in spaced_words(strings).numpy())
             continue
-        rows = _TOKENIZERS[tokenizer](part)
-        flat = [token.decode() for token in rows.flat_values.numpy()]
-        tokens += [flat[start:end] for start, end in pairwise(rows.row_splits.numpy())]
-    return tokens
+        rows = _TOKENIZERS[tokenizer](strings)
+        flat = [decoded[token] for token in rows.flat_values.numpy()]
+        yield from (flat[start:end] for start, end in pairwise(rows.row_splits.numpy()))
+
+
+class _Numbering:
+    """Splits texts, numbers tokens as they come and counts them; number 0 is no token.
+
+    Ids follow from the numbers as soon as all tokens are counted, so that texts are split once.
+    """
+
+    def __init__(self, tokenizer: str, max_length: int) -> None:
+        self.split, self.max_length = _TOKENIZERS[tokenizer], max_length
+        self.numbers: dict[bytes, int] = {b"": 0}
+        self.counts = np.zeros(1, np.int64)
+
+    def read(self, texts: Iterable[str]) -> Iterator[EncodedTexts]:
+        """Give texts with numbers for ids, cut at the maximal length, counted whole."""
+        for tokens, found, places, counts in _ahead(self._split, texts):
+            numbers = np.array(
+                [self.numbers.setdefault(token, len(self.numbers)) for token in found.numpy()],
+                np.int32,
+            )
+            self.counts = np.pad(self.counts, (0, len(self.numbers) - len(self.counts)))
+            self.counts[numbers] += counts.numpy()
+            numbered = tokens.with_flat_values(tf.gather(numbers, places))
+            cut = _stand_in(numbered[:, : self.max_length], 0)
+            uncut = tokens.row_lengths().numpy()
+            yield EncodedTexts(cut.flat_values.numpy(), cut.row_splits.numpy(), uncut)
+
+    def _split(self, part: list[str]) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return the tokens; and, so that Python sees each but once, those that differ."""
+        tokens = self.split(tf.constant(part, tf.string))
+        return tokens, *tf.unique_with_counts(tokens.flat_values, tf.int64)
+
+    def counted(self) -> Counter[str]:
+        """Return how often each token was met."""
+        named = zip(self.numbers, self.counts.tolist(), strict=True)
+        return Counter({token.decode(): count for token, count in named if token})
+
+    def ids(self, vocabulary: Sequence[str]) -> npt.NDArray[np.int32]:
+        """Return the id of each number."""
+        ids = np.full(len(self.numbers), _UNKNOWN_ID, np.int32)
+        for index, token in enumerate(vocabulary[len(_SPECIAL) :], len(_SPECIAL)):
+            ids[self.numbers[token.encode()]] = index
+        return ids
+
+
+def tell_unsegmented(texts: Sequence[str], tokenizer: str) -> str | None:
+    """Say that a tokenizer meets Chinese without spaces that can't split it; None if it can.
+
+    Example:
+        >>> tell_unsegmented(["今天天气很好"], "word")[:32]
+        'the texts are Chinese or Japanes'
+    """
+    if tokenizer != "word" or _writing(texts) != "Chinese":
+        return None
+    return (
+        "the texts are Chinese or Japanese without spaces between words, so that each phrase is "
+        "one token to the tokenizer word; use --tokenizer char or jieba"
+    )
 
 
 def fit_encoder(texts: Sequence[str], config: TextConfig) -> TextEncoder:
@@ -202,25 +305,54 @@ def fit_encoder(texts: Sequence[str], config: TextConfig) -> TextEncoder:
 
     Raises:
         InputError: No token is frequent enough, or the tokenizer is not installed.
+    """
+    return fit_and_encode(texts, config)[0]
 
-    Warns:
-        TextWarning: The tokenizer is `word`, and the texts are Chinese without spaces.
+
+def fit_and_encode(
+    texts: Sequence[str],
+    config: TextConfig,
+    scratch: Path | None = None,
+    *,
+    track: Track = silent,
+) -> tuple[TextEncoder, Iterator[EncodedTexts]]:
+    """Learn the vocabulary of the training texts, and encode them, part by part.
+
+    Args:
+        texts: What to learn from and to encode.
+        config: The settings.
+        scratch: A folder for what need not be in memory, used until the last part is given.
+        track: Progress.
+
+    Raises:
+        InputError: No token is frequent enough, or the tokenizer is not installed.
     """
     tokenizer = choose_tokenizer(texts) if config.tokenizer == "auto" else config.tokenizer
-    if tokenizer == "word" and _writing(texts) == "Chinese":
-        warnings.warn(
-            "the texts are Chinese or Japanese without spaces between words, so that each phrase "
-            "is one token to the tokenizer word; use --tokenizer char or jieba",
-            TextWarning,
-            stacklevel=2,
-        )
-    counts = Counter(token for tokens in tokenize(texts, tokenizer) for token in tokens)
     if tokenizer == "jieba":
-        # The graph reads a word that stays unknown character by character.
-        rare = [(token, n) for token, n in counts.items() if n < config.min_count]
-        for token, count in rare:
-            for character in _HAN.findall(token) if len(token) > 1 else ():
-                counts[character] += count
+        counts = Counter(token for tokens in tokenize(texts, tokenizer) for token in tokens)
+        encoder = _make_encoder(_with_characters(counts, config.min_count), tokenizer, config)
+        return encoder, encoder.encode_parts(texts)
+    numbering = _Numbering(tokenizer, config.max_length)
+    parts = tracked(numbering.read(texts), len(texts), "reading tokens of train", track)
+    if scratch:
+        EncodedTexts.write(scratch, parts)
+        numbered = EncodedTexts.read(scratch)
+    else:
+        numbered = EncodedTexts.join(parts)
+    encoder = _make_encoder(numbering.counted(), tokenizer, config)
+    return encoder, numbered.with_ids(numbering.ids(encoder.vocabulary))
+
+
+def _with_characters(counts: Counter[str], min_count: int) -> Counter[str]:
+    """Count words that stay unknown by their characters, which is how the graph reads them."""
+    rare = [(token, count) for token, count in counts.items() if count < min_count]
+    for token, count in rare:
+        for character in _HAN.findall(token) if len(token) > 1 else ():
+            counts[character] += count
+    return counts
+
+
+def _make_encoder(counts: Counter[str], tokenizer: str, config: TextConfig) -> TextEncoder:
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     known = [token for token, count in ranked if count >= config.min_count]
     known = known[: config.max_vocabulary - len(_SPECIAL)]

@@ -15,7 +15,7 @@ from kerastextzoo.distribution import open_strategy
 from kerastextzoo.embeddings import Coverage
 from kerastextzoo.errors import KerasTextZooError
 from kerastextzoo.evaluation import OBJECTIVES, Evaluation, check_objective, evaluate_probabilities
-from kerastextzoo.optimizers import OptimizerName, create_optimizer
+from kerastextzoo.optimizers import EmbeddingUpdates, OptimizerName, create_optimizer
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.seeds import derive_seed
@@ -37,6 +37,10 @@ class TrainingConfig(Config):
     """adam, adamw, nadam, rmsprop or sgd."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     """Largest norm of the gradient of all weights together; None: no limit."""
+    embedding_updates: EmbeddingUpdates = "dense"
+    """dense: each step changes all words, by what is left of older steps; rows: a step of adam or
+    adamw changes the words of its batch alone, fast for large vocabularies, slow to learn rare
+    words; stock: Keras's own, which takes a word that comes twice for two."""
     patience: Count = 3
     """Epochs without a better validation score after which training stops."""
     class_weights: Literal["none", "balanced"] = "none"
@@ -202,7 +206,9 @@ def fit(
     with devices.scope():
         network = spec.build(settings, task)
         network.compile(
-            optimizer=create_optimizer(config.optimizer, config.learning_rate, config.clip_norm),
+            optimizer=create_optimizer(
+                config.optimizer, config.learning_rate, config.clip_norm, config.embedding_updates
+            ),
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
         )

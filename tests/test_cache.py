@@ -13,7 +13,7 @@ from kerastextzoo.batching import EncodedTexts
 from kerastextzoo.cache import cached
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.splits import Splits
-from kerastextzoo.text import TextConfig, TextEncoder
+from kerastextzoo.text import TextConfig, TextEncoder, TextWarning
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -110,11 +110,11 @@ def test_a_second_preparation_skips_the_work_and_is_the_same(
     plain = Preparation(splits, TextConfig(min_count=1))
     first = Preparation(splits, TextConfig(min_count=1), cache=True)
 
-    def again(*_: object) -> None:
+    def again(*_: object, **__: object) -> None:
         raise AssertionError("tokenised again")
 
-    monkeypatch.setattr(preparation, "fit_encoder", again)
-    monkeypatch.setattr(TextEncoder, "encode", again)
+    monkeypatch.setattr(preparation, "fit_and_encode", again)
+    monkeypatch.setattr(TextEncoder, "encode_parts", again)
     second = Preparation(splits, TextConfig(min_count=1), cache=True)
     for made in (first, second):
         assert made.encoder.vocabulary == plain.encoder.vocabulary
@@ -124,3 +124,12 @@ def test_a_second_preparation_skips_the_work_and_is_the_same(
     # Other settings are other work.
     with pytest.raises(AssertionError, match="tokenised again"):
         Preparation(splits, TextConfig(min_count=2), cache=True)
+
+
+def test_texts_that_are_cut_off_are_told_and_recorded(splits: Splits) -> None:
+    with pytest.warns(TextWarning, match=r"longer than 4 tokens \(95 % have up to \d+"):
+        cut = Preparation(splits, TextConfig(min_count=1, max_length=4))
+    told = cut.describe()
+    assert told["cut_off"]["texts"] == (cut.texts["train"].uncut_lengths > 4).sum() > 0
+    assert any("longer than 4 tokens" in said for said in told["warnings"])
+    assert Preparation(splits, TextConfig(min_count=1)).warnings == []

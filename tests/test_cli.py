@@ -78,6 +78,7 @@ def test_models(command: Command) -> None:
     assert {"setting": "filters", "default": "128"}.items() <= settings[5].items()
 
 
+@pytest.mark.filterwarnings("ignore::kerastextzoo.run.AnswerWarning")
 def test_evaluate(command: Command, run: Path, data: Path) -> None:
     found = command.json("evaluate", run, "--data", data)
     assert set(found) == {"accuracy", "macro_f1", "loss", "n", "per_class", "confusion"}
@@ -87,6 +88,7 @@ def test_evaluate(command: Command, run: Path, data: Path) -> None:
     assert "macro-F1" in out
 
 
+@pytest.mark.filterwarnings("ignore::kerastextzoo.run.AnswerWarning")
 def test_predict(command: Command, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["Return the mean of an array.", "", "Open a\u2028socket."]
     given = command.json("predict", run, *texts)["predictions"]

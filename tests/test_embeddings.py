@@ -16,6 +16,7 @@ from vector_files import SENTENCES, TABLE, keyed
 from kerastextzoo import embeddings
 from kerastextzoo.embeddings import (
     Coverage,
+    EmbeddingWarning,
     embedding_matrix,
     inspect_vectors,
     load_vectors,
@@ -188,7 +189,9 @@ def test_random_rows_are_seeded_and_spread_like_the_found_ones() -> None:
 
 
 def test_random_rows_without_a_found_vector_are_small() -> None:
-    matrix, coverage = embedding_matrix(["", "[UNK]", "x", "y"], keyed({"z": [1.0, 2.0]}))
+    vectors = keyed({"z": [1.0, 2.0]})
+    with pytest.warns(EmbeddingWarning, match=r"less than 30\.0 % of the types"):
+        matrix, coverage = embedding_matrix(["", "[UNK]", "x", "y"], vectors, minimum_coverage=0)
     assert coverage.types == 0
     assert (matrix[0] == 0).all()
     assert (abs(matrix[1:]) > 0).all()
@@ -202,6 +205,28 @@ def test_minimum_coverage() -> None:
         embedding_matrix(VOCABULARY, vectors, minimum_coverage=0.7)
     with pytest.raises(InputError, match=r"80\.0 % of the tokens.*74\.7 % of the tokens.*Chinese"):
         embedding_matrix(VOCABULARY, vectors, counts=COUNTS, minimum_coverage=0.8)
+
+
+def test_vectors_that_cover_almost_nothing_are_refused_and_those_that_cover_little_told(
+    tmp_path: Path,
+) -> None:
+    vocabulary = ["", "[UNK]", *(f"w{n}" for n in range(100))]
+    counts = [0, 0, *[1] * 100]
+
+    def cover(words: int) -> Coverage:
+        path = tmp_path / f"{words}.txt"
+        path.write_text("".join(f"w{n} 1 2\n" for n in range(words)) + "other 3 4\n")
+        return embedding_matrix(vocabulary, load_vectors(path), counts=counts)[1]
+
+    with pytest.raises(
+        InputError, match=r"/4\.txt': at least 5\.0 % .*4 of 100 .*4\.0 % of the to"
+    ):
+        cover(4)
+    with pytest.warns(EmbeddingWarning, match=r"/5\.txt': less than 30\.0 %.*case or language"):
+        cover(5)
+    with pytest.warns(EmbeddingWarning, match=r"29 of 100 words"):
+        cover(29)
+    assert cover(30).tokens == 0.3
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ import pytest
 from keras import ops
 
 from kerastextzoo.layers import (
+    DropConnectLSTM,
     MaskedConv1D,
     MaskedGlobalMaxPooling1D,
     MaskedMaxPooling1D,
     ResLSTM,
+    RowEmbedding,
 )
 
 STEPS = 7
@@ -162,6 +164,8 @@ def test_bidirectional_res_lstm_without_a_mask_reads_both_ways() -> None:
         MaskedMaxPooling1D(3),
         MaskedGlobalMaxPooling1D(),
         ResLSTM(5, dropout=0.1, recurrent_dropout=0.2, return_sequences=True, go_backwards=True),
+        ResLSTM(5, recurrent_kernel_dropout=0.2),
+        DropConnectLSTM(5, recurrent_kernel_dropout=0.2, use_cudnn=False, return_sequences=True),
     ],
     ids=lambda layer: type(layer).__name__,
 )
@@ -172,6 +176,173 @@ def test_layers_come_back_from_their_config(layer: keras.layers.Layer) -> None:
     assert written["registered_name"] == f"kerastextzoo>{type(layer).__name__}"
     symbolic = layer.compute_output_shape((2, STEPS, 4))
     assert tuple(layer(_texts(4)[:2]).shape) == tuple(symbolic)
+
+
+class Drops:
+    """Stands for the draw of which weights take part, and keeps what was drawn."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.kernels: list[np.ndarray] = []
+        self.draw = keras.random.dropout
+        monkeypatch.setattr(keras.random, "dropout", self)
+
+    def __call__(self, kernel, rate, seed=None):  # type: ignore[no-untyped-def]
+        dropped = self.draw(kernel, rate, seed=seed)
+        self.kernels.append(ops.convert_to_numpy(dropped))
+        return dropped
+
+
+def _with_kernel(layer: keras.layers.LSTM, kernel: np.ndarray) -> keras.layers.LSTM:
+    """Make Keras's own LSTM of the layer's weights, with another recurrent kernel."""
+    plain = keras.layers.LSTM(layer.units, return_sequences=True)
+    plain.build((None, STEPS, 4))
+    weights = layer.get_weights()
+    plain.set_weights([weights[0], kernel, weights[2]])
+    return plain
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_drop_connect_is_an_lstm_over_the_dropped_kernel(
+    mask: np.ndarray | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drops = Drops(monkeypatch)
+    layer = DropConnectLSTM(6, recurrent_kernel_dropout=0.5, return_sequences=True, seed=1)
+    texts = _texts(4)
+    first, second = (layer(texts, mask=mask, training=True) for _ in range(2))
+    assert len(drops.kernels) == 2
+    for got, kernel in zip((first, second), drops.kernels, strict=True):
+        wanted = _with_kernel(layer, kernel)(texts, mask=mask)
+        np.testing.assert_allclose(got, wanted, atol=1e-6)
+    assert (drops.kernels[0] != drops.kernels[1]).any(), "another draw for the next batch"
+
+
+def test_drop_connect_draws_one_kernel_for_all_texts_and_drops_the_share_it_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drops = Drops(monkeypatch)
+    layer = DropConnectLSTM(64, recurrent_kernel_dropout=0.3, return_sequences=True, seed=0)
+    texts = np.repeat(_texts(4)[:1], 3, axis=0)
+    outputs = ops.convert_to_numpy(layer(texts, training=True))
+    np.testing.assert_allclose(outputs[1:], outputs[:1].repeat(2, axis=0), atol=1e-6)
+    kernel = ops.convert_to_numpy(layer.cell.recurrent_kernel)
+    (dropped,) = drops.kernels
+    assert (dropped == 0).mean() == pytest.approx(0.3, abs=0.02)
+    kept = dropped != 0
+    np.testing.assert_allclose(dropped[kept], kernel[kept] / 0.7, rtol=1e-5)
+
+
+def test_drop_connect_at_inference_is_keras_own_lstm() -> None:
+    layer = DropConnectLSTM(6, recurrent_kernel_dropout=0.5, return_sequences=True)
+    texts = _texts(4)
+    layer.build(texts.shape)
+    weights = layer.get_weights()
+    assert [w.shape for w in weights] == [(4, 24), (6, 24), (24,)]
+    plain = _with_kernel(layer, weights[1])
+    for training in (False, None):
+        np.testing.assert_array_equal(layer(texts, training=training), plain(texts))
+    assert np.abs(np.array(layer(texts, training=True)) - np.array(plain(texts))).max() > 1e-2
+
+
+@pytest.mark.parametrize("kind", [DropConnectLSTM, ResLSTM])
+def test_dropped_weights_get_no_gradient(
+    kind: type[keras.layers.Layer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+
+    drops = Drops(monkeypatch)
+    layer = kind(6, recurrent_kernel_dropout=0.5)
+    texts = _texts(4)
+    layer.build(texts.shape)
+    (kernel,) = (w for w in layer.trainable_weights if w.path.endswith("recurrent_kernel"))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(texts, training=True) ** 2)
+    gradient = np.array(tape.gradient(loss, kernel.value))
+    np.testing.assert_array_equal(gradient == 0, drops.kernels[0] == 0)
+
+
+def test_drop_connect_stays_a_draw_a_batch_in_a_trained_model(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    tokens = keras.Input((None,), dtype="int32")
+    states = RowEmbedding(20, 4, mask_zero=True)(tokens)
+    both = keras.layers.Bidirectional(DropConnectLSTM(6, recurrent_kernel_dropout=0.5))
+    model = keras.Model(tokens, keras.layers.Dense(2)(both(states)))
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    texts, labels = np.array([[3, 1, 2, 0, 0], [1, 2, 3, 4, 5]]), np.ones((2, 2))
+    losses = {model.train_on_batch(texts, labels) for _ in range(4)}
+    assert len(losses) == 4
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    answers = model.predict(texts, verbose=0)
+    np.testing.assert_array_equal(again.predict(texts, verbose=0), answers)
+    np.testing.assert_array_equal(model.predict(texts, verbose=0), answers)
+    assert again.layers[2].forward_layer.recurrent_kernel_dropout == 0.5
+
+
+def test_same_seed_drops_the_same_connections() -> None:
+    texts = _texts(4)
+    one, two, other = (
+        DropConnectLSTM(
+            6,
+            recurrent_kernel_dropout=0.5,
+            seed=seed,
+            kernel_initializer="ones",
+            recurrent_initializer="ones",
+        )(texts, training=True)
+        for seed in (7, 7, 8)
+    )
+    np.testing.assert_array_equal(one, two)
+    assert np.abs(np.array(one) - np.array(other)).max() > 1e-3
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+@pytest.mark.parametrize("features", [6, 4], ids=["identity", "linear map"])
+def test_res_lstm_drops_connections_for_both_parts_of_the_state(
+    features: int, mask: np.ndarray | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drops = Drops(monkeypatch)
+    layer = _res_lstm(features, recurrent_kernel_dropout=0.5, return_sequences=True)
+    texts = _texts(features)
+    got = ops.convert_to_numpy(layer(texts, mask=mask, training=True))
+    (dropped,) = drops.kernels
+    own = layer.lstm.cell.recurrent_kernel
+    own.assign(dropped)
+    plain = keras.layers.RNN(PlainResLSTMCell(layer), return_sequences=True)
+    np.testing.assert_allclose(got, plain(texts, mask=mask), atol=1e-5)
+
+
+def test_keras_drops_features_of_the_state_for_each_text_the_same_at_every_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layer = keras.layers.LSTM(6, recurrent_dropout=0.5, return_sequences=True, seed=0)
+    texts = _texts(4)
+    layer.build(texts.shape)
+    masks: list[np.ndarray] = []
+    draw = layer.cell._create_dropout_mask
+
+    def watched(state, rate):  # type: ignore[no-untyped-def]
+        drawn = draw(state, rate)
+        masks.append(np.array([ops.convert_to_numpy(gate) for gate in drawn]))
+        return drawn
+
+    monkeypatch.setattr(layer.cell, "_create_dropout_mask", watched)
+    got = layer(texts, training=True)
+    # One draw a batch: four gates, each text its own features.
+    (mask,) = masks
+    assert mask.shape == (4, 3, 6)
+    assert {0.0, 2.0} == set(mask.ravel().tolist())
+    assert (mask[:, 0] != mask[:, 1]).any()
+    kernel, recurrent, bias = layer.get_weights()
+    hidden = carry = np.zeros((3, 6))
+    for step in range(STEPS):
+        gates = np.split(texts[:, step] @ kernel + bias, 4, axis=-1)
+        gates = [
+            gate + (hidden * mask[place]) @ np.split(recurrent, 4, axis=1)[place]
+            for place, gate in enumerate(gates)
+        ]
+        i, f, o = (1 / (1 + np.exp(-gates[place])) for place in (0, 1, 3))
+        carry = f * carry + i * np.tanh(gates[2])
+        hidden = o * np.tanh(carry)
+        np.testing.assert_allclose(got[:, step], hidden, atol=1e-5)
 
 
 @pytest.mark.parametrize("kernel_size", [1, 2, 3, 6, 9])

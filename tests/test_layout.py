@@ -31,8 +31,9 @@ ROWS = {
         4: "estimator cli cli_data console options summary __main__ __init__",
         3: "run training evaluation inspection plots baselines export settings tuning",
         2: "builders preparation",
-        1: "layers optimizers text tokenizers batching embeddings distribution",
-        0: "errors spec data splits formats reading docstrings cache progress seeds storage",
+        1: "kernels layers optimizers text tokenizers batching embeddings distribution",
+        0: "errors spec data splits formats reading decoding stored_texts docstrings cache "
+        "progress seeds storage",
     }.items()
     for unit in units.split()
 }

@@ -89,7 +89,7 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, suffix: str, packed: b
     path = tmp_path / f"a{suffix}{'.gz' * packed}"
     data = load_dataset(write(path, gzip.compress(content) if packed else content))
     assert data.fingerprint == THOUSAND.fingerprint
-    assert load_texts(path) == list(THOUSAND.texts)
+    assert list(load_texts(path)) == list(THOUSAND.texts)
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gz"])
@@ -100,7 +100,7 @@ def test_numbered_lines_give_the_same_rows(tmp_path: Path, packed: bool) -> None
         write(tmp_path / (name + ".gz" * packed), gzip.compress(lines) if packed else lines)
     path = tmp_path / f"train.txt{'.gz' * packed}"
     assert load_dataset(path).fingerprint == THOUSAND.fingerprint
-    assert load_texts(path) == list(THOUSAND.texts)
+    assert list(load_texts(path)) == list(THOUSAND.texts)
 
 
 def test_folder_gives_the_same_rows(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def case(id_: str, name: str, content: str | bytes, said: str, **reading: Any) -
     return pytest.param(File(name, content, said, Reading(**reading)), id=id_)
 
 
-BOMB = gzip.compress(b"text,label\n" + b"x" * 80 * 2**20, compresslevel=1)
+BOMB = gzip.compress(b"text,label\n" + b"%b,a\n" % (b"x" * 2**20) * 80, compresslevel=1)
 
 
 @pytest.mark.parametrize(
@@ -365,7 +365,17 @@ def test_numbered_line_with_an_unknown_id_is_refused(tmp_path: Path) -> None:
         load_dataset(path)
 
 
-@pytest.mark.parametrize("wrong", [{"errors": "ignore"}, {"max_text_bytes": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"errors": "ignore"},
+        {"max_text_bytes": 0},
+        {"separator": ""},
+        {"separator": "\n"},
+        {"separator": "||"},
+        {"label_map": {"1": " "}},
+    ],
+)
 def test_impossible_way_of_reading_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         Reading(**wrong)
@@ -416,7 +426,7 @@ def test_dedup_takes_repeats_out_of_training() -> None:
     shouted = Dataset("t", ("NUMBER  3", "number 4 ", "new"), ("c1", "c0", "c1"))
     with pytest.warns(DataWarning, match="2 rows of train removed that test repeats"):
         splits = make_splits(numbers(0, 100), test=shouted, seed=0, dedup=True)
-    rows = splits.rows["train"] + splits.rows["validation"]
+    rows = [*splits.rows["train"], *splits.rows["validation"]]
     assert sorted(rows) == [i for i in range(100) if i not in {3, 4}]
     data = numbers(0, 100)
     assert splits.train.texts == data.subset(splits.rows["train"]).texts
@@ -442,7 +452,7 @@ def test_rare_classes_are_dropped_from_every_part_on_request() -> None:
     assert splits.label_names == ("c0", "c1")
     assert splits.test
     assert splits.test.texts == ("z", "u")
-    assert splits.rows["test"] == [1, 2]
+    assert splits.rows["test"].tolist() == [1, 2]
 
 
 def test_class_missing_in_validation_is_told() -> None:
@@ -450,10 +460,25 @@ def test_class_missing_in_validation_is_told() -> None:
         make_splits(numbers(0, 40), Dataset("v", ("x",), ("c0",)), seed=0)
 
 
-def test_imbalance_is_told() -> None:
+def test_imbalance_is_told_and_makes_macro_f1_the_objective() -> None:
     data = Dataset("a", numbers(0, 2020).texts, ("few",) * 15 + ("many",) * 2005)
     with pytest.warns(DataWarning, match="100-fold; got 2005 of 'many' and 15 of 'few'"):
-        make_splits(data, seed=0)
+        splits = make_splits(data, seed=0)
+    assert TrainingOptions().choose_objective(splits) == "val_macro_f1"
+    assert TrainingOptions(objective="val_loss").choose_objective(splits) == "val_loss"
+    even = make_splits(numbers(0, 40), seed=0)
+    assert TrainingOptions().choose_objective(even) == "val_accuracy"
+
+
+def test_splits_remember_what_was_said() -> None:
+    texts = ["good", "Good", *(f"text {i}" for i in range(40))]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        data = dataset_from_frame(pd.DataFrame({"text": texts, "label": [*"ab" * 21]}))
+        said = make_splits(data, Dataset("v", ("x",), ("a",)), seed=0).warnings
+    assert said == tuple(str(warning.message) for warning in caught)
+    for message, what in zip(said, ("repeated", "several labels", "not in"), strict=True):
+        assert what in message
 
 
 # The command line
@@ -475,6 +500,27 @@ def test_options_reach_the_reader(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_options_are_those_of_the_library() -> None:
     assert TrainingOptions().reading() == Reading()
+    given = TrainingOptions(sep="TAB", label_map=["1.0=1", "yes = 1"]).reading()
+    assert (given.separator, given.label_map) == ("\t", {"1.0": "1", "yes": "1"})
+    with pytest.raises(InputError, match="--label-map takes KEY=VALUE; got 'one'"):
+        TrainingOptions(label_map=["one"]).reading()
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_separator_can_be_named(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, "text;label\na,b;x\nc\td;y\n")
+    assert load_dataset(path, reading=Reading(separator=";")).texts == ("a,b", "c\td")
+
+
+def test_separator_that_a_file_seems_to_have_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "text\tlabel\na\tx\n")
+    with pytest.raises(InputError, match=r"got 1 column; the separator looks like TAB; .*--sep"):
+        load_dataset(path)
+
+
+def test_labels_can_be_mapped_on_one_spelling(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "text,label\na,1\nb,1.0\nc,0\n")
+    assert load_dataset(path, reading=Reading(label_map={"1.0": "1"})).labels == ("1", "1", "0")
 
 
 # Any bytes

@@ -8,16 +8,28 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from kerastextzoo.builders import cnn
 from kerastextzoo.data import Dataset
-from kerastextzoo.errors import InputError
+from kerastextzoo.errors import InputError, KerasTextZooError
 from kerastextzoo.preparation import Preparation
-from kerastextzoo.run import Run, train
-from kerastextzoo.storage import MANIFEST, check_free, move_into, staged, verify, write_atomically
+from kerastextzoo.run import AnswerWarning, Run, train
+from kerastextzoo.settings import check_vectors
+from kerastextzoo.splits import Splits
+from kerastextzoo.storage import (
+    MANIFEST,
+    _seal,
+    check_free,
+    move_into,
+    staged,
+    verify,
+    write_atomically,
+)
+from kerastextzoo.text import TextConfig
 from kerastextzoo.training import TrainingConfig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +59,7 @@ def test_run_holds_what_the_contract_says(folder: Path, preparation: Preparation
         "vocabulary.json",
     }
     assert run.record["seed"] == 5
+    assert run.record["objective"] == {"name": "val_accuracy", "direction": "max"}
     assert run.record["settings"] == SETTINGS.model_dump(mode="json")
     assert run.record["training"] == QUICK.model_dump(mode="json")
     assert run.record["data"]["fingerprint"] == preparation.splits.fingerprint
@@ -85,16 +98,17 @@ def test_run_stands_on_its_own_in_another_process(folder: Path, tmp_path: Path) 
     found = subprocess.run(
         command, capture_output=True, check=True, cwd=tmp_path, env=environment, text=True
     )
-    np.testing.assert_array_equal(
-        np.array(json.loads(found.stdout), np.float32), Run(folder).predict_proba(texts)
-    )
+    with pytest.warns(AnswerWarning, match=r"^1 of 3 texts are empty \(number 2\)"):
+        answers = Run(folder).predict_proba(texts)
+    np.testing.assert_array_equal(np.array(json.loads(found.stdout), np.float32), answers)
 
 
 def test_labels_that_training_did_not_see_count_as_wrong(folder: Path) -> None:
     run = Run(folder)
     text = "Return the mean of an array."
     (answer,) = run.predict([text])
-    evaluation = run.evaluate(Dataset("new", (text, text), (answer, "unseen")))
+    with pytest.warns(AnswerWarning, match=r"^new: 1 of 2 .* lacks: 'unseen' \(1\); they count as"):
+        evaluation = run.evaluate(Dataset("new", (text, text), (answer, "unseen")))
     assert evaluation.accuracy == 0.5
     assert evaluation.per_class[-1] == {
         "label": "unseen",
@@ -131,6 +145,61 @@ def test_what_is_no_run_is_refused(folder: Path, tmp_path: Path) -> None:
     (copy / MANIFEST).write_text("{", "utf-8")
     with pytest.raises(InputError, match="can't be read"):
         Run(copy)
+
+
+def test_texts_whose_answer_means_little_are_told_and_answered(folder: Path) -> None:
+    run = Run(folder)
+    assert len(run.predict_proba([])) == 0
+    with pytest.warns(AnswerWarning) as told:
+        answers = run.predict_proba(["Return the mean.", " \t", "", *["xyzzy"] * 6])
+    first, second = (str(warning.message) for warning in told)
+    assert first.startswith("2 of 9 texts are empty (number 2, 3);")
+    assert second.startswith("6 of 9 texts hold no known word (number 4, 5, 6, 7, 8, ...);")
+    assert len(answers) == 9
+    np.testing.assert_array_equal(answers[1], answers[-1])
+
+
+def test_files_that_do_not_fit_each_other_are_our_fault(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "labels.json").write_text(json.dumps([*Run(folder).label_names, "new"]), "utf-8")
+    _seal(copy, "run")
+    run = Run(copy)
+    with pytest.raises(KerasTextZooError, match="artifact inconsistent: 4 labels for 3 prob") as e:
+        run.predict(["text"])
+    assert not isinstance(e.value, InputError)
+
+
+@pytest.mark.parametrize(
+    ("settings", "config", "said"),
+    [
+        ({"kernel_sizes": (5, 7)}, {}, "setting kernel_sizes: 5,7 spans more than the 4 tokens"),
+        ({}, {"embedding_features": 3}, "each vector has 2 numbers; embedding_features is 3"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused_before_training(
+    splits: Splits, tmp_path: Path, settings: Any, config: Any, said: str
+) -> None:
+    (tmp_path / "v.txt").write_text("the 1 2\nof 3 4\n")
+    preparation = Preparation(
+        splits, TextConfig(min_count=1, max_length=4), vectors=tmp_path / "v.txt"
+    )
+    with pytest.raises(InputError, match=said):
+        train(
+            preparation,
+            "cnn",
+            tmp_path / "out",
+            settings=cnn.CNNConfig(**settings),
+            config=TrainingConfig(**config),
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["v.txt"]
+
+
+def test_a_width_that_is_not_used_or_not_given_is_not_checked(tmp_path: Path) -> None:
+    path = tmp_path / "v.txt"
+    path.write_text("the 1 2\nof 3 4\n")
+    check_vectors(TrainingConfig(), path)
+    check_vectors(TrainingConfig(embedding_features=3), None)
+    check_vectors(TrainingConfig(embedding_features=3, embedding="random"), path)
 
 
 def test_an_existing_folder_is_never_written_into(

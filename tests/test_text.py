@@ -1,11 +1,16 @@
 """Strings to ids: the same in training and serving, nothing lost or shifted."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kerastextzoo import text as text_module
+from kerastextzoo.batching import EncodedTexts
 from kerastextzoo.errors import InputError
 from kerastextzoo.export import HARD_TEXTS
 from kerastextzoo.text import (
@@ -13,6 +18,7 @@ from kerastextzoo.text import (
     TextEncoder,
     choose_tokenizer,
     count_tokens,
+    fit_and_encode,
     fit_encoder,
     tokenize,
 )
@@ -27,15 +33,15 @@ def _ids(encoder: TextEncoder, *texts: str) -> list[list[int]]:
 
 
 def test_words_are_lower_cased_and_freed_of_punctuation() -> None:
-    assert tokenize(["It's a GOOD day -- 'isn't it'?! x_1 ÉCOLE Москва"], "word") == [
+    assert list(tokenize(["It's a GOOD day -- 'isn't it'?! x_1 ÉCOLE Москва"], "word")) == [
         ["it's", "a", "good", "day", "isn't", "it", "?", "!", "x", "1", "école", "москва"]
     ]
-    assert tokenize(["don\u2019t 😀nice"], "word") == [["don't", "😀", "nice"]]
-    assert tokenize(["'one' 'two' ''"], "word") == [["one", "two"]]
+    assert list(tokenize(["don\u2019t 😀nice"], "word")) == [["don't", "😀", "nice"]]
+    assert list(tokenize(["'one' 'two' ''"], "word")) == [["one", "two"]]
 
 
 def test_characters_are_single_and_without_spaces() -> None:
-    assert tokenize(["天 气A好\u3000!\n"], "char") == [["天", "气", "a", "好", "!"]]
+    assert list(tokenize(["天 气A好\u3000!\n"], "char")) == [["天", "气", "a", "好", "!"]]
 
 
 def test_padding_is_0_unknown_is_1_and_they_never_meet() -> None:
@@ -111,3 +117,23 @@ def test_graph_and_eager_agree_on_any_text(texts: list[str]) -> None:
 def test_tokens_are_counted_by_id() -> None:
     counts = count_tokens(WORDS.encode(["good good day", "odd"]), 5)
     assert counts.tolist() == [0, 1, 2, 1, 0]
+
+
+def test_texts_are_split_once_and_get_the_ids_of_the_encoder() -> None:
+    texts = ["a b a", "", "c", "b a " * 30, "!!!", "a c c"] * 3
+    for scratch_needed in (False, True):
+        with TemporaryDirectory() as folder:
+            scratch = Path(folder) if scratch_needed else None
+            config = TextConfig(min_count=7, max_length=20)
+            encoder, parts = fit_and_encode(texts, config, scratch)
+            assert encoder.vocabulary == ("", "[UNK]", "a", "b", "!", "c")
+            joined, wanted = EncodedTexts.join(parts), encoder.encode(texts)
+        np.testing.assert_array_equal(joined.tokens, wanted.tokens)
+        np.testing.assert_array_equal(joined.starts, wanted.starts)
+        np.testing.assert_array_equal(joined.uncut_lengths, wanted.uncut_lengths)
+
+
+def test_long_texts_are_tokenised_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_module, "_CHARACTERS_AT_ONCE", 10)
+    sizes = [len(part) for part in text_module._parts(["x" * 8] * 3 + ["y" * 50, "z", "z"])]
+    assert sizes == [2, 2, 2]

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import unicodedata
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +21,9 @@ from kerastextzoo.export import HARD_TEXTS
 from kerastextzoo.text import (
     TextConfig,
     TextEncoder,
-    TextWarning,
     choose_tokenizer,
     fit_encoder,
+    tell_unsegmented,
     tokenize,
 )
 
@@ -65,9 +64,7 @@ def texts_of(number: int, seed: int, known: bool = False) -> list[str]:
 def encoders() -> dict[str, TextEncoder]:
     texts = texts_of(2000, seed=1)
     names = ("word", "char", "jieba")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TextWarning)
-        return {name: fit_encoder(texts, TextConfig(tokenizer=name)) for name in names}
+    return {name: fit_encoder(texts, TextConfig(tokenizer=name)) for name in names}
 
 
 # An implementation of its own of what the graph does
@@ -138,8 +135,8 @@ def test_splitting_agrees_with_a_reference_in_python(encoders: dict[str, TextEnc
     texts = [*HARD_TEXTS[:-1], *texts_of(5000, seed=2, known=True)]
     normal = tokenizers.normalize(tf.constant(texts)).numpy()
     assert [text.decode() for text in normal] == [reference_normalize(text) for text in texts]
-    assert tokenize(texts, "char") == [reference_characters(text) for text in texts]
-    assert tokenize(texts, "word") == [reference_words(text) for text in texts]
+    assert list(tokenize(texts, "char")) == [reference_characters(text) for text in texts]
+    assert list(tokenize(texts, "word")) == [reference_words(text) for text in texts]
     jieba = encoders["jieba"]
     encoded = jieba.encode(texts)
     for row, text in enumerate(texts):
@@ -225,9 +222,11 @@ def test_an_accent_never_joins_a_letter_of_another_text() -> None:
 
 
 def test_mixed_text() -> None:
-    assert tokenize(["用iPhone拍照 真的 很好!"], "word") == [["用iphone拍照", "真的", "很好", "!"]]
-    assert tokenize(["iOS9好ね"], "char") == [[*"ios9好ね"]]
-    assert tokenize(["我们用ÉcoleiPhone4研究生命 don't"], "jieba") == [
+    assert list(tokenize(["用iPhone拍照 真的 很好!"], "word")) == [
+        ["用iphone拍照", "真的", "很好", "!"]
+    ]
+    assert list(tokenize(["iOS9好ね"], "char")) == [[*"ios9好ね"]]
+    assert list(tokenize(["我们用ÉcoleiPhone4研究生命 don't"], "jieba")) == [
         ["我们", "用", "écoleiphone4", "研究", "生命", "don't"]
     ]
 
@@ -259,7 +258,7 @@ def test_jieba_is_asked_for_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "jieba", None)
     tokenizers._jieba.cache_clear()
     with pytest.raises(InputError, match=r"^[^\n]*pip install kerastextzoo\[zh\]$"):
-        tokenize(["天气"], "jieba")
+        list(tokenize(["天气"], "jieba"))
     # Serving needs no jieba.
     TextEncoder(["", "[UNK]", "天"], tokenizer="jieba", max_length=2).encode(["天气"])
 
@@ -291,7 +290,8 @@ def test_tokenizer_is_chosen_by_how_the_text_is_written(texts: list[str], tokeni
 
 
 def test_chinese_without_spaces_read_as_words_is_said() -> None:
-    config = TextConfig(tokenizer="word", min_count=1)
-    with pytest.warns(TextWarning, match="use --tokenizer char or jieba"):
-        fit_encoder(["今天天气很好", "明天也很好"], config)
-    assert "公园" in fit_encoder(SEGMENTED, config).vocabulary  # A warning would be an error.
+    said = tell_unsegmented(["今天天气很好", "明天也很好"], "word")
+    assert said
+    assert "use --tokenizer char or jieba" in said
+    assert tell_unsegmented(SEGMENTED, "word") is None
+    assert tell_unsegmented(["今天天气很好"], "char") is None

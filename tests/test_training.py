@@ -1,15 +1,11 @@
-"""Training: exact updates, the best epoch kept, the same numbers for the same seed."""
+"""Training: the best epoch kept, the same numbers for the same seed."""
 
-import warnings
-
-import keras
 import numpy as np
 import pytest
 
 from kerastextzoo.builders import cnn, get_spec
 from kerastextzoo.data import Dataset
 from kerastextzoo.errors import InputError
-from kerastextzoo.optimizers import _OPTIMIZERS, create_optimizer
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.spec import ModelConfig
 from kerastextzoo.splits import make_splits
@@ -25,57 +21,6 @@ from kerastextzoo.training import (
 
 SMALL = cnn.CNNConfig(filters=16, kernel_sizes=(2, 3), dropout=0.2, embedding_dropout=0.0)
 QUICK = TrainingConfig(epochs=2, batch_size=16, embedding_features=16, learning_rate=5e-3)
-
-
-def _table_after(
-    model_input: str, optimizer: str, clip_norm: float | None, exact: bool
-) -> np.ndarray:
-    """Train an embedding on repeated tokens, by look-up or by one-hot product."""
-    tokens = np.array([[1, 1, 1, 2], [2, 3, 1, 1], [4, 4, 4, 4]])
-    rng = np.random.default_rng(0)
-    table = rng.normal(size=(6, 5)).astype("float32")
-    ids = keras.Input((4,), dtype="int32")
-    if model_input == "look-up":
-        layer = keras.layers.Embedding(6, 5, weights=[table])
-        vectors = layer(ids)
-    else:
-        layer = keras.layers.Dense(5, use_bias=False)
-        vectors = layer(keras.ops.one_hot(ids, 6))
-        layer.set_weights([table])
-    outputs = keras.layers.Dense(
-        2, activation="softmax", kernel_initializer=keras.initializers.GlorotUniform(1)
-    )(keras.layers.Flatten()(vectors))
-    model = keras.Model(ids, outputs)
-    stock = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}
-    made = (
-        create_optimizer(optimizer, 0.05, clip_norm)  # type: ignore[arg-type]
-        if exact
-        else stock[optimizer](0.05, global_clipnorm=clip_norm)
-    )
-    model.compile(made, "sparse_categorical_crossentropy")
-    with warnings.catch_warnings():
-        # TensorFlow warns that Keras makes slices dense when it clips them.
-        warnings.simplefilter("ignore")
-        model.fit(tokens, np.array([0, 1, 0]), epochs=5, shuffle=False, verbose=0)
-    return np.array(layer.get_weights()[0])
-
-
-@pytest.mark.parametrize("clip_norm", [None, 0.1], ids=["no clip", "clip"])
-@pytest.mark.parametrize("optimizer", list(_OPTIMIZERS))
-def test_repeated_tokens_get_the_updates_of_a_dense_product(
-    optimizer: str, clip_norm: float | None
-) -> None:
-    looked_up = _table_after("look-up", optimizer, clip_norm, exact=True)
-    product = _table_after("product", optimizer, clip_norm, exact=True)
-    np.testing.assert_allclose(looked_up, product, atol=1e-5)
-
-
-@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
-def test_stock_keras_still_needs_this(optimizer: str) -> None:
-    """When this fails, Keras sums the slices itself and `optimizers.py` can go."""
-    looked_up = _table_after("look-up", optimizer, None, exact=False)
-    product = _table_after("product", optimizer, None, exact=False)
-    assert np.abs(looked_up - product).max() > 1e-2
 
 
 @pytest.fixture(scope="module")

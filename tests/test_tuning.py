@@ -14,10 +14,12 @@ from kerastextzoo.errors import InputError, KerasTextZooError
 from kerastextzoo.evaluation import OBJECTIVES
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.run import Run
+from kerastextzoo.splits import Splits
+from kerastextzoo.text import TextConfig
 from kerastextzoo.training import TrainingDivergedError, fit
 from kerastextzoo.tuning import search
 from kerastextzoo.tuning.oracles import Oracle
-from kerastextzoo.tuning.space import draw, joint_space
+from kerastextzoo.tuning.space import count_points, draw, joint_space
 from kerastextzoo.tuning.trials import ranked
 
 # What is left to search is quick to train.
@@ -258,6 +260,80 @@ def test_wrong_settings_get_one_line_and_write_nothing(
     with pytest.raises(InputError, match=said):
         run_search(preparation, tmp_path / "out", **options)
     assert not list(tmp_path.iterdir())
+
+
+def small(*searched: str) -> dict[str, object]:
+    """Return settings that leave nothing to search but these."""
+    fixed = {"learning_rate": 0.01, "kernel_sizes": "2", "dropout": 0.2, "embedding_dropout": 0}
+    every = {**FIXED, **fixed, "embedding": "random"}
+    return {name: value for name, value in every.items() if name not in searched}
+
+
+def test_a_small_space_is_tried_whole_and_the_reason_to_stop_is_recorded(
+    preparation: Preparation, tmp_path: Path
+) -> None:
+    fixed = small("dense_units")
+    with pytest.warns(tuning.SearchWarning, match="2 points; the search will stop after 2 trials"):
+        found = run_search(preparation, tmp_path / "out", fixed=fixed, max_trials=5)
+    assert {trial.values["dense_units"] for trial in found.trials} == {0, 128}
+    assert found.stopped == "all 2 points of the space were tried"
+    recorded = json.loads((tmp_path / "out" / "search.json").read_text("utf-8"))
+    assert (recorded["stopped"], recorded["direction"]) == (found.stopped, "max")
+
+
+def test_a_search_that_could_go_on_says_why_it_stopped(result: tuning.SearchResult) -> None:
+    assert result.stopped == "max_trials 3 was reached"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_point_of_a_small_space_is_left_out(seed: int) -> None:
+    space = joint_space(get_spec("cnn"), small("dense_units", "embedding", "embedding_dropout"))
+    assert count_points(space) == 2 * 3 * 5
+    oracle = Oracle("random", space, "val_accuracy", 99, seed)
+    points = []
+    while (proposal := oracle.ask()) is not None:
+        points.append(tuple(proposal.values.items()))
+        oracle.tell(0.5)
+    assert len(points) == len(set(points)) == 30
+
+
+def test_points_of_a_continuous_space_are_not_counted() -> None:
+    assert count_points(joint_space(get_spec("cnn"), {})) == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("fixed", "said"),
+    [
+        ({}, r"kernel_sizes: 2,3; 2,3,4; 3,4,5; 2,3,6; 2,4,6,8 spans more than the 1 tokens"),
+        ({"kernel_sizes": "3,2"}, "setting kernel_sizes: 3,2 spans more"),
+    ],
+)
+def test_a_search_of_kernels_that_are_all_too_long_is_refused(
+    splits: Splits, tmp_path: Path, fixed: dict[str, Any], said: str
+) -> None:
+    short = Preparation(splits, TextConfig(min_count=1, max_length=1))
+    with pytest.raises(InputError, match=said):
+        run_search(short, tmp_path / "out", fixed=fixed)
+    assert not list(tmp_path.iterdir())
+
+
+def test_kernels_of_which_some_are_too_long_are_told(splits: Splits, tmp_path: Path) -> None:
+    short = Preparation(splits, TextConfig(min_count=1, max_length=2))
+    with pytest.warns(tuning.SearchWarning, match="kernel_sizes: 3,4,5 spans more than the 2 tok"):
+        run_search(short, tmp_path / "out", max_trials=1, fixed={**FIXED, "embedding": "random"})
+
+
+def test_vectors_that_are_no_good_end_a_search_before_its_first_trial(
+    splits: Splits, tmp_path: Path
+) -> None:
+    (tmp_path / "v.txt").write_text("xyzzy 1 2\nplugh 3 4\n")
+    foreign = Preparation(splits, TextConfig(min_count=1), vectors=tmp_path / "v.txt")
+    fixed = {name: value for name, value in FIXED.items() if name != "embedding_features"}
+    with pytest.raises(InputError, match=r"v\.txt': at least 5\.0 % of the tokens"):
+        run_search(foreign, tmp_path / "out", fixed=fixed)
+    with pytest.raises(InputError, match="each vector has 2 numbers; embedding_features is 8"):
+        run_search(foreign, tmp_path / "out", fixed=FIXED)
+    assert [path.name for path in tmp_path.iterdir()] == ["v.txt"]
 
 
 def test_a_space_without_a_choice_is_refused(preparation: Preparation, tmp_path: Path) -> None:

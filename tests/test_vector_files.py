@@ -19,6 +19,7 @@ from vector_files import TABLE, binary, keyed, packed, written
 
 from kerastextzoo.embeddings import (
     EmbeddingWarning,
+    check_width,
     load_vectors,
 )
 from kerastextzoo.errors import InputError
@@ -102,6 +103,25 @@ def test_control_characters_in_a_text_file_are_kept_and_told(tmp_path: Path) -> 
     path = written(tmp_path, b"2 2\na 1 2\n\x7f 3 4\n")
     with pytest.warns(EmbeddingWarning, match=r"control characters.*'\\x7f' in row 2"):
         assert load_vectors(path).index_to_key == ["a", "\x7f"]
+
+
+def test_words_that_cannot_be_decoded_are_replaced_and_counted(tmp_path: Path) -> None:
+    path = written(tmp_path, b"a 1 2\n\xe6\x97 3 4\nb\xff 5 6\n")
+    with pytest.warns(EmbeddingWarning, match=r"2 words .*replaced; the first: '\ufffd' in row 2"):
+        vectors = load_vectors(path, words=["a"], errors="replace")
+    assert vectors.lifecycle_events[-1]["replaced"] == 2
+    with pytest.warns(EmbeddingWarning):
+        assert load_vectors(path, errors="replace").index_to_key == ["a", "\ufffd", "b\ufffd"]
+    with pytest.raises(InputError, match="`errors` must be strict or replace; got 'ignore'"):
+        load_vectors(path, errors="ignore")
+
+
+@pytest.mark.parametrize("data", [b"a 1 2\nb 3 4\n", b"2 2\na 1 2\nb 3 4\n", packed(b"a 1 2\n")])
+def test_the_width_is_checked_without_reading_the_rows(tmp_path: Path, data: bytes) -> None:
+    path = written(tmp_path, data)
+    check_width(path, 2)
+    with pytest.raises(InputError, match="vector has 2 numbers; embedding_features is 3; leave"):
+        check_width(path, 3)
 
 
 WORD = st.text(st.characters(exclude_categories=["Cc", "Cs", "Z"]), min_size=1, max_size=8)

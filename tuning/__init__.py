@@ -4,8 +4,9 @@
 to `ORACLES` in `kerastextzoo.tuning.oracles`.
 """
 
+from kerastextzoo.tuning.checks import SearchWarning, check_search
 from kerastextzoo.tuning.oracles import ORACLES
 from kerastextzoo.tuning.search import SearchResult, tune
 from kerastextzoo.tuning.trials import Trial
 
-__all__ = ["ORACLES", "SearchResult", "Trial", "tune"]
+__all__ = ["ORACLES", "SearchResult", "SearchWarning", "Trial", "check_search", "tune"]

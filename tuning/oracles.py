@@ -4,6 +4,7 @@ An oracle is a function of its seed and of the scores it was told, so it is neve
 the recorded trials again brings it to where it was.
 """
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ import keras_tuner
 from kerastextzoo.errors import InputError, nearest, quoted
 from kerastextzoo.evaluation import OBJECTIVES
 from kerastextzoo.seeds import derive_seed
+from kerastextzoo.tuning.space import count_points
+
+_DRAWS_PER_POINT = 100  # to miss a point that is left has a chance of e**-100
 
 
 class _Proposer:
@@ -45,6 +49,17 @@ class _RandomSearch(_Proposer, keras_tuner.oracles.RandomSearchOracle): ...
 ORACLES: dict[str, Any] = {"random": _RandomSearch}
 
 
+def check_tuner(name: str) -> str:
+    """Return the name of a tuner that exists.
+
+    Raises:
+        InputError: It is unknown.
+    """
+    if name not in ORACLES:
+        raise InputError(f"no tuner {quoted(name)}; {nearest(name, ORACLES)}")
+    return name
+
+
 class Oracle:
     """Proposes the values of each trial.
 
@@ -67,12 +82,10 @@ class Oracle:
         max_trials: int,
         seed: int,
     ) -> None:
-        if tuner not in ORACLES:
-            raise InputError(f"no tuner {quoted(tuner)}; {nearest(tuner, ORACLES)}")
         self.objective = objective
         # KerasTuner guesses the direction of most metrics wrongly, takes seed 0 for no seed, and
         # stops for good after failures in a row: none of this is left to it.
-        self._oracle = ORACLES[tuner](
+        self._oracle = ORACLES[check_tuner(tuner)](
             objective=keras_tuner.Objective(objective, OBJECTIVES[objective]),
             max_trials=max_trials,
             seed=derive_seed(seed, "search"),
@@ -83,6 +96,10 @@ class Oracle:
             max_consecutive_failed_trials=max_trials + 1,
         )
         self._oracle.verbose = 0
+        points = count_points(space)
+        if math.isfinite(points):
+            # It gives up after 20 proposals in a row that it knows: too soon for a small space.
+            self._oracle._max_collisions = _DRAWS_PER_POINT * int(points)
         self._trial: Any = None
 
     def ask(self) -> keras_tuner.HyperParameters | None:

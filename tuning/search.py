@@ -17,9 +17,8 @@ import pandas as pd
 
 from kerastextzoo import plots
 from kerastextzoo.builders import get_spec
-from kerastextzoo.distribution import check_strategy
 from kerastextzoo.errors import InputError, KerasTextZooError, named, quoted
-from kerastextzoo.evaluation import check_objective
+from kerastextzoo.evaluation import OBJECTIVES
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.run import Run, copy_run, versions, write_run
@@ -35,9 +34,10 @@ from kerastextzoo.storage import (
     write_atomically,
     write_json,
 )
-from kerastextzoo.training import evaluate_part, fit
+from kerastextzoo.training import TrainingConfig, evaluate_part, fit
+from kerastextzoo.tuning.checks import check_search, warn_of_limits, why_stopped
 from kerastextzoo.tuning.oracles import Oracle
-from kerastextzoo.tuning.space import draw, joint_space
+from kerastextzoo.tuning.space import count_points, draw
 from kerastextzoo.tuning.trials import RECORD, Trial, ranked, read_trial, trial_folder
 
 SEARCH = "search.json"
@@ -51,11 +51,13 @@ class SearchResult:
         run: The best trial as a run, with its figures on the test texts.
         trials: All trials, best first.
         objective: What they are ranked by.
+        stopped: Why there are no more trials.
     """
 
     run: Run
     trials: list[Trial]
     objective: str
+    stopped: str
 
     @property
     def best(self) -> Trial:
@@ -112,10 +114,20 @@ def tune(
     Raises:
         InputError: A setting is wrong, or `out` holds something else.
         KerasTextZooError: No trial completed.
+
+    Warns:
+        SearchWarning: The space has fewer points than `max_trials`, or values that make no sense.
     """
-    if max_trials < 1:
-        raise InputError(f"max_trials must be at least 1; got {max_trials}")
-    check_objective(objective), check_strategy(strategy)
+    space = check_search(
+        model,
+        max_length=preparation.config.max_length,
+        tuner=tuner,
+        max_trials=max_trials,
+        fixed=fixed,
+        vectors=preparation.vectors,
+        objective=objective,
+        strategy=strategy,
+    )
     search = _Search(
         preparation=preparation,
         spec=get_spec(model),
@@ -126,13 +138,16 @@ def tune(
         strategy=strategy,
         track=track,
     )
-    space = joint_space(search.spec, search.fixed)
-    if not space.space:
-        raise InputError("every setting is fixed, nothing is left to search; use train instead")
+    if preparation.vectors is not None and search.fixed.get("embedding") != "random":
+        # Vectors that are no good stop the search here, not each of its trials.
+        preparation.embedding(TrainingConfig().embedding_features)
+    warn_of_limits(search.spec, space, max_trials, preparation.config.max_length)
     oracle = Oracle(tuner, space, objective, max_trials, seed)
     search.open({"tuner": tuner, "space": space.get_config()["space"]}, resume, overwrite)
     trials = search.run(oracle, max_trials)
-    return search.finish(ranked(trials, objective))
+    stopped = why_stopped(len(trials), count_points(space), max_trials)
+    search.close(stopped)
+    return search.finish(ranked(trials, objective), stopped)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +168,7 @@ class _Search:
             "model": self.spec.name,
             "seed": self.seed,
             "objective": self.objective,
+            "direction": OBJECTIVES[self.objective],
             "strategy": self.strategy,
             "fixed": {name: str(value) for name, value in self.fixed.items()},
             "data": self.preparation.splits.fingerprint,
@@ -164,6 +180,7 @@ class _Search:
         marker = self.out / SEARCH
         if resume and marker.is_file():
             _refuse_other(read_json(marker), identity, self.out)
+            write_json(marker, identity)
             clear_leftovers(self.out)
             clear_leftovers(self.out / "trials")
             return
@@ -245,12 +262,18 @@ class _Search:
             settings=settings,
             config=config,
             seed=seed,
+            objective=self.objective,
             strategy=self.strategy,
             extra={RECORD: trial.as_dict()},
         )
         return trial
 
-    def finish(self, trials: list[Trial]) -> SearchResult:
+    def close(self, stopped: str) -> None:
+        """Record why there are no more trials."""
+        marker = self.out / SEARCH
+        write_json(marker, {**read_json(marker), "stopped": stopped})
+
+    def finish(self, trials: list[Trial], stopped: str) -> SearchResult:
         """Turn the best trial into the run of this search."""
         if not trials or trials[0].score is None:
             causes = pd.Series([trial.error for trial in trials]).value_counts()
@@ -269,7 +292,7 @@ class _Search:
         stage = self.out / ".best.tmp"
         copy_run(folder, stage, test)
         move_into(stage, self.out)
-        result = SearchResult(Run(self.out), trials, self.objective)
+        result = SearchResult(Run(self.out), trials, self.objective, stopped)
         write_atomically(self.out / "leaderboard.csv", result.leaderboard().to_csv(index=False))
         plots.draw_search(
             [trial.as_dict() for trial in trials], self.objective, self.out / "search.png"

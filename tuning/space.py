@@ -1,5 +1,6 @@
 """The joint space of a model's settings and its training's, some of them fixed by the user."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,7 @@ import keras_tuner
 
 from kerastextzoo import training
 from kerastextzoo.errors import InputError, nearest, quoted
-from kerastextzoo.spec import ModelConfig, ModelSpec
+from kerastextzoo.spec import Config, ModelConfig, ModelSpec
 from kerastextzoo.training import TrainingConfig
 
 
@@ -56,10 +57,14 @@ def draw(
     for name in fixed:
         if name not in known:
             raise InputError(f"no setting {quoted(name)}; {nearest(name, known)}")
-    return (
-        model.replace(**{k: v for k, v in fixed.items() if k in spec.config.model_fields}),
-        config.replace(**{k: v for k, v in fixed.items() if k in TrainingConfig.model_fields}),
+    return model.replace(**of_kind(fixed, spec.config)), config.replace(
+        **of_kind(fixed, TrainingConfig)
     )
+
+
+def of_kind(fixed: Mapping[str, object], kind: type[Config]) -> dict[str, object]:
+    """Return the fixed settings that belong to a kind of configuration."""
+    return {name: value for name, value in fixed.items() if name in kind.model_fields}
 
 
 def joint_space(spec: ModelSpec, fixed: Mapping[str, object]) -> keras_tuner.HyperParameters:
@@ -67,3 +72,21 @@ def joint_space(spec: ModelSpec, fixed: Mapping[str, object]) -> keras_tuner.Hyp
     space = keras_tuner.HyperParameters()
     draw(spec, space, fixed)
     return space
+
+
+def count_points(space: keras_tuner.HyperParameters) -> float:
+    """Return how many different proposals a space holds; infinity if a value is continuous.
+
+    Example:
+        >>> space = keras_tuner.HyperParameters()
+        >>> _ = space.Choice("filters", [32, 64]), space.Int("layers", 1, 3)
+        >>> count_points(space)
+        6
+    """
+    return math.prod(len(values_of(parameter)) or math.inf for parameter in space.space)
+
+
+def values_of(parameter: Any) -> list[Any]:
+    """Return the values of a parameter; none if it is continuous."""
+    # KerasTuner itself lists ten values of a continuous one.
+    return [] if getattr(parameter, "step", 1) is None else list(parameter.values)
