@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from kerastextzoo.builders import cnn, cnn_lstm, lstm, res_lstm
+from kerastextzoo.builders import (
+    bilstm,
+    bilstm_attention,
+    cnn,
+    cnn_lstm,
+    dpcnn,
+    fasttext,
+    lstm,
+    rcnn,
+    res_lstm,
+    rnn,
+    transformer,
+)
 from kerastextzoo.errors import InputError, nearest, quoted
 from kerastextzoo.spec import ModelSpec, Task
 
@@ -52,6 +64,62 @@ MODELS: tuple[ModelSpec, ...] = (
         summary="stacked LSTM whose state carries its input along",
         reference="https://arxiv.org/abs/1701.03360",
     ),
+    ModelSpec(
+        name="rnn",
+        config=rnn.RNNConfig,
+        build=rnn.build,
+        search_space=rnn.search_space,
+        summary="plain recurrent layer, for comparison",
+        reference="https://doi.org/10.1207/s15516709cog1402_1",
+    ),
+    ModelSpec(
+        name="bilstm",
+        config=bilstm.BiLSTMConfig,
+        build=bilstm.build,
+        search_space=bilstm.search_space,
+        summary="stacked LSTM from both ends, its last states normalised",
+        reference="https://doi.org/10.1016/j.neunet.2005.06.042",
+    ),
+    ModelSpec(
+        name="bilstm_attention",
+        config=bilstm_attention.BiLSTMAttentionConfig,
+        build=bilstm_attention.build,
+        search_space=bilstm_attention.search_space,
+        summary="LSTM from both ends, its steps weighted by attention",
+        reference="https://aclanthology.org/P16-2034",
+    ),
+    ModelSpec(
+        name="rcnn",
+        config=rcnn.RCNNConfig,
+        build=rcnn.build,
+        search_space=rcnn.search_space,
+        summary="each word with its left and right context, the strongest response",
+        reference="https://doi.org/10.1609/aaai.v29i1.9513",
+    ),
+    ModelSpec(
+        name="dpcnn",
+        config=dpcnn.DPCNNConfig,
+        build=dpcnn.build,
+        search_space=dpcnn.search_space,
+        summary="deep convolutions, each block on half the steps",
+        reference="https://aclanthology.org/P17-1052",
+    ),
+    ModelSpec(
+        name="fasttext",
+        config=fasttext.FastTextConfig,
+        build=fasttext.build,
+        search_space=fasttext.search_space,
+        summary="mean of the vectors of words and hashed n-grams",
+        reference="https://arxiv.org/abs/1607.01759",
+    ),
+    ModelSpec(
+        name="transformer",
+        config=transformer.TransformerConfig,
+        build=transformer.build,
+        search_space=transformer.search_space,
+        summary="small encoder: every word looks at every other",
+        reference="https://arxiv.org/abs/1706.03762",
+    ),
 )
 
 
@@ -60,7 +128,7 @@ def list_models(pattern: str = "*") -> list[str]:
 
     Example:
         >>> list_models("*lstm")
-        ['lstm', 'cnn_lstm', 'res_lstm']
+        ['lstm', 'cnn_lstm', 'res_lstm', 'bilstm']
     """
     return [spec.name for spec in MODELS if fnmatch(spec.name, pattern)]
 

@@ -64,26 +64,42 @@ def lstm_layer(units: int, **settings: Any) -> Any:
     return kind(units, **settings)
 
 
-def stack(config: RecurrentConfig, layer: Callable[..., Any], vectors: Any) -> Any:
-    """Stack recurrent layers: `(batch, steps, features)` to the last state `(batch, units)`."""
+def bidirectional_lstm(units: int, **settings: Any) -> Any:
+    """Make an LSTM that reads the text from both ends; the outputs stand side by side."""
+    return keras.layers.Bidirectional(lstm_layer(units, **settings))
+
+
+def stack(
+    config: RecurrentConfig,
+    layer: Callable[..., Any],
+    vectors: Any,
+    *,
+    return_sequences: bool = False,
+) -> Any:
+    """Stack recurrent layers: `(batch, steps, features)` to the last state `(batch, units)`.
+
+    With `return_sequences`, to the state of every step.
+    """
     for depth in range(1, config.layers + 1):
         last = depth == config.layers
-        vectors = layer(config.units, return_sequences=not last, **recurrent_dropout(config))(
-            vectors
-        )
+        vectors = layer(
+            config.units,
+            return_sequences=return_sequences or not last,
+            **recurrent_dropout(config),
+        )(vectors)
         if not last:
             vectors = keras.layers.Dropout(config.dropout)(vectors)
     return vectors
 
 
-def draw_recurrent(space: SearchSpace, *, most_layers: int) -> dict[str, Any]:
+def draw_recurrent(space: SearchSpace, *, most_layers: int, layers: int = 1) -> dict[str, Any]:
     """Draw the settings of `RecurrentConfig`.
 
-    1 to `most_layers` layers; units 32, 64, 96 ... 256; recurrent dropout 0 or 0.2; dropouts in
-    steps of 0.1.
+    1 to `most_layers` layers, `layers` by default; units 32, 64, 96 ... 256; recurrent dropout 0
+    or 0.2; dropouts in steps of 0.1.
     """
     return {
-        "layers": space.Int("layers", 1, most_layers, default=1),
+        "layers": space.Int("layers", 1, most_layers, default=layers),
         "units": space.Int("units", 32, 256, step=32, default=128),
         "recurrent_dropout": space.Choice("recurrent_dropout", [0.0, 0.2], default=0.0),
         "embedding_dropout": space.Choice(

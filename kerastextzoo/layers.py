@@ -5,7 +5,8 @@ This is the only module with classes registered with Keras. To add a layer, regi
 and say what it does with the mask.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,11 +17,15 @@ from kerastextzoo.kernels import explain_kernel
 
 __all__ = [
     "DropConnectLSTM",
+    "HashedNGrams",
+    "MaskedAttentionPooling1D",
     "MaskedConv1D",
+    "MaskedGlobalAveragePooling1D",
     "MaskedGlobalMaxPooling1D",
     "MaskedMaxPooling1D",
     "ResLSTM",
     "RowEmbedding",
+    "SinusoidalPositions",
     "explain_kernel",
 ]
 
@@ -85,17 +90,22 @@ class MaskedConv1D(keras.layers.Conv1D):
 class MaskedMaxPooling1D(keras.layers.Layer):
     """The largest value of each window of steps, windows counted from the first step.
 
-    `(batch, steps, features)` to `(batch, ceil(steps / pool_size), features)`. Masked steps never
+    `(batch, steps, features)` to `(batch, ceil(steps / strides), features)`. Masked steps never
     win; a window of masked steps alone is zero and masked.
+
+    Args:
+        pool_size: Steps of a window.
+        strides: Steps from one window to the next; None: `pool_size`.
 
     Example:
         >>> MaskedMaxPooling1D(2)(ops.ones((2, 5, 4))).shape
         TensorShape([2, 3, 4])
     """
 
-    def __init__(self, pool_size: int = 2, **kwargs: Any) -> None:
+    def __init__(self, pool_size: int = 2, strides: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.pool_size = pool_size
+        self.strides = pool_size if strides is None else strides
         self.supports_masking = True
 
     def _pool(self, inputs: Any) -> Any:
@@ -103,8 +113,8 @@ class MaskedMaxPooling1D(keras.layers.Layer):
         # with the length of the batch.
         padding = [[0, 0], [0, self.pool_size - 1], [0, 0]]
         padded = ops.pad(inputs, padding, constant_values=-float("inf"))
-        window = (self.pool_size,)
-        return ops.max_pool(padded, window, window, padding="valid", data_format="channels_last")
+        window, strides = (self.pool_size,), (self.strides,)
+        return ops.max_pool(padded, window, strides, padding="valid", data_format="channels_last")
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Pool, reading masked steps as minus infinity."""
@@ -121,13 +131,13 @@ class MaskedMaxPooling1D(keras.layers.Layer):
         return ops.squeeze(self._pool(seen), -1) > 0
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Steps are divided by the window and rounded up."""
+        """Steps are divided by the strides and rounded up."""
         batch, steps, features = input_shape
-        return batch, None if steps is None else -(-steps // self.pool_size), features
+        return batch, None if steps is None else -(-steps // self.strides), features
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of `__init__`."""
-        return {**super().get_config(), "pool_size": self.pool_size}
+        return {**super().get_config(), "pool_size": self.pool_size, "strides": self.strides}
 
 
 @_register
@@ -443,3 +453,179 @@ def _last_seen(values: Any, mask: Any) -> Any:
     last = ops.minimum(last, ops.shape(mask)[1] - 1)
     carried = ops.take_along_axis(values, ops.expand_dims(last, -1), axis=1)
     return _hide(carried, count > 0, 0.0)
+
+
+@_register
+class MaskedGlobalAveragePooling1D(keras.layers.Layer):
+    """The mean of each feature over the whole text.
+
+    `(batch, steps, features)` to `(batch, features)`. Masked steps do not count; a text that is
+    all padding gives zeros, where Keras's own layer gives NaN. The mask ends here.
+
+    Example:
+        >>> MaskedGlobalAveragePooling1D()(ops.ones((2, 5, 4))).shape
+        TensorShape([2, 4])
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """Take the mean over the steps that are seen."""
+        if mask is None:
+            return ops.mean(inputs, axis=1)
+        seen = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
+        total = ops.sum(_hide(inputs, mask, 0.0), axis=1)
+        return total / ops.cast(ops.maximum(seen, 1), inputs.dtype)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        """No step is left to mask."""
+        return
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The steps go."""
+        return input_shape[0], input_shape[2]
+
+
+@_register
+class MaskedAttentionPooling1D(keras.layers.Layer):
+    """A mean over the whole text in which each step has the weight that a learned vector gives it.
+
+    `(batch, steps, features)` to `(batch, features)`: the steps h_t are weighted by the softmax of
+    w . tanh(h_t). Masked steps have no weight; a text that is all padding gives zeros. The mask
+    ends here.
+
+    Example:
+        >>> MaskedAttentionPooling1D()(ops.ones((2, 5, 4))).shape
+        TensorShape([2, 4])
+
+    Reference:
+        Zhou et al. 2016, https://aclanthology.org/P16-2034
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the vector that steps are compared with."""
+        self.query = self.add_weight(
+            shape=(input_shape[-1],), name="query", initializer="glorot_uniform"
+        )
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """Weight the steps and add them up."""
+        scores = ops.sum(ops.tanh(inputs) * self.query, axis=-1, keepdims=True)
+        scores = ops.cast(scores, "float32")
+        if mask is not None:
+            # Finite: the softmax of minus infinities alone would be NaN.
+            scores = _hide(scores, mask, -1e30)
+        weights = ops.exp(scores - ops.max(scores, axis=1, keepdims=True))
+        if mask is not None:
+            weights = _hide(weights, mask, 0.0)
+        # The strongest step has 1, so that only a text without steps has less.
+        weights = weights / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)
+        return ops.sum(inputs * ops.cast(weights, inputs.dtype), axis=1)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        """No step is left to mask."""
+        return
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The steps go."""
+        return input_shape[0], input_shape[2]
+
+
+@_register
+class SinusoidalPositions(keras.layers.Layer):
+    """Adds to each step where it stands, as waves of many lengths.
+
+    `(batch, steps, features)` in and out. Feature 2i of step t gets sin(t / 10000^(2i/features)),
+    feature 2i + 1 the cosine. There is nothing to learn, so that no text is too long. Steps are
+    counted from the first, masked or not. The mask goes through.
+
+    Example:
+        >>> SinusoidalPositions()(ops.ones((2, 5, 4))).shape
+        TensorShape([2, 5, 4])
+
+    Reference:
+        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        """Add the waves."""
+        features = inputs.shape[-1]
+        steps = ops.arange(ops.shape(inputs)[1], dtype="float32")
+        rates = ops.exp(ops.arange(0, features, 2, dtype="float32") * -(math.log(1e4) / features))
+        angles = ops.expand_dims(steps, -1) * rates
+        waves = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)
+        waves = ops.reshape(waves, (-1, 2 * rates.shape[0]))[:, :features]
+        return inputs + ops.cast(waves, inputs.dtype)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Nothing changes."""
+        return input_shape
+
+
+# Products of what is left of a division by them fit in 31 bits; cubes modulo them repeat nothing.
+_HASH_PRIMES = (46_337, 46_307)
+_HASH_START = 1_009
+
+
+@_register
+class HashedNGrams(keras.layers.Layer):
+    """The bucket of each n-gram of a text: runs of tokens, hashed.
+
+    Token ids `(batch, steps)` to bucket ids `(batch, len(sizes) * steps)`: for each size in turn,
+    the n-gram that starts at each step. Buckets go from 1 to `buckets`; 0 stands where no n-gram
+    starts, because the run would meet padding (id 0) or the end. There is no mask in or out:
+    an embedding of `buckets + 1` rows with `mask_zero` makes it.
+
+    The hash is int32 arithmetic that never overflows, so every backend gives the same ids.
+
+    Args:
+        buckets: Number of buckets.
+        sizes: Tokens of an n-gram.
+
+    Example:
+        >>> HashedNGrams(100, (2,))(ops.array([[5, 6, 7, 0]])).numpy().tolist()
+        [[18, 49, 0, 0]]
+    """
+
+    def __init__(self, buckets: int, sizes: Sequence[int] = (2, 3), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.buckets = buckets
+        self.sizes = tuple(sizes)
+
+    def call(self, tokens: Any) -> Any:
+        """Hash each run of tokens."""
+        tokens = ops.cast(tokens, "int32")
+        return ops.concatenate([self._hash(tokens, size) for size in self.sizes], axis=1)
+
+    def _hash(self, tokens: Any, size: int) -> Any:
+        padded = ops.pad(tokens, [[0, 0], [0, size - 1]])
+        run = [padded[:, at : at + 1 - size or None] for at in range(size)]
+        halves = []
+        for prime in _HASH_PRIMES:
+            half = ops.full_like(tokens, _HASH_START * size)
+            for ids in run:
+                half = ops.mod(half + ops.mod(ids, prime), prime)
+                half = ops.mod(ops.mod(half * half, prime) * half, prime)
+            halves.append(half)
+        buckets = 1 + ops.mod(halves[0] * _HASH_PRIMES[1] + halves[1], self.buckets)
+        return ops.where(ops.all(ops.stack(run) > 0, axis=0), buckets, 0)
+
+    def compute_output_spec(self, tokens: Any) -> Any:
+        """One id a step and size."""
+        batch, steps = tokens.shape
+        steps = None if steps is None else len(self.sizes) * steps
+        return keras.KerasTensor((batch, steps), dtype="int32")
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of `__init__`."""
+        return {**super().get_config(), "buckets": self.buckets, "sizes": self.sizes}

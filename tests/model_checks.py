@@ -102,8 +102,9 @@ def check_corners_of_the_space_build(spec: ModelSpec) -> None:
 def check_more_padding_same_answer(spec: ModelSpec) -> None:
     model, texts = _model(spec), _tokens(1, 2, 5, 6)
     batch = texts.padded(range(4))
-    # Biases away from zero, so that what a padded step computes would show.
-    model.set_weights([w + 0.1 for w in model.get_weights()])
+    # Biases and n-gram vectors away from zero, so that what a padded step computes would show.
+    rng = np.random.default_rng(2)
+    model.set_weights([w + rng.normal(0, 0.05, w.shape) for w in model.get_weights()])
     answers = _answers(model, batch)
     alone = np.concatenate([_answers(model, texts.padded([row])) for row in range(4)])
     padded = _answers(model, np.pad(batch, ((0, 0), (0, 19 * batch.shape[1]))))

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import model_checks
+import numpy as np
 import pytest
 
 from kerastextzoo.builders import MODELS, create_model, get_spec, list_models
@@ -35,8 +37,20 @@ def test_overfits_32_sentences_saves_and_answers_the_same_in_a_fresh_process(
 
 
 def test_golden_list_of_names() -> None:
-    assert list_models() == ["cnn", "lstm", "cnn_lstm", "res_lstm"]
-    assert list_models("*lstm") == ["lstm", "cnn_lstm", "res_lstm"]
+    assert list_models() == [
+        "cnn",
+        "lstm",
+        "cnn_lstm",
+        "res_lstm",
+        "rnn",
+        "bilstm",
+        "bilstm_attention",
+        "rcnn",
+        "dpcnn",
+        "fasttext",
+        "transformer",
+    ]
+    assert list_models("*lstm") == ["lstm", "cnn_lstm", "res_lstm", "bilstm"]
     assert len({spec.name for spec in MODELS}) == len(MODELS)
 
 
@@ -91,6 +105,31 @@ def test_one_branch_cnn_lstm_has_the_published_order_of_layers() -> None:
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize("form", ["kernel", "state"])
+@pytest.mark.parametrize("name", ["bilstm", "bilstm_attention", "rcnn", "rnn"])
+def test_recurrent_dropout_acts_in_training_alone(name: str, form: str) -> None:
+    if (name, form) == ("rnn", "kernel"):
+        with pytest.raises(InputError, match="setting recurrent_dropout_form: "):
+            get_spec(name).config.parse({"recurrent_dropout_form": form})
+        return
+    model = create_model(
+        name,
+        vocabulary_size=40,
+        num_classes=3,
+        embedding=6,
+        embedding_dropout=0.0,
+        dropout=0.0,
+        recurrent_dropout=0.5,
+        recurrent_dropout_form=form,
+    )
+    tokens = np.array([[3, 4, 5, 6, 7, 8], [9, 3, 4, 0, 0, 0]])
+    calm, again, noisy = (
+        keras.ops.convert_to_numpy(model(tokens, training=on)) for on in (False, False, True)
+    )
+    np.testing.assert_array_equal(calm, again)
+    assert np.abs(noisy - calm).max() > 1e-4
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "said"),
     [
@@ -125,8 +164,6 @@ def test_impossible_tasks_get_one_line(task: dict[str, int], said: str) -> None:
 
 
 def test_embedding_of_another_vocabulary_is_refused() -> None:
-    import numpy as np
-
     with pytest.raises(InputError, match=r"shape \(vocabulary_size, features\) = \(40, any\)"):
         create_model(
             "cnn", vocabulary_size=40, num_classes=3, embedding=np.zeros((39, 5), np.float32)
