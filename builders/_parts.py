@@ -102,6 +102,13 @@ def draw_recurrent(space: SearchSpace, *, most_layers: int, layers: int = 1) -> 
         "layers": space.Int("layers", 1, most_layers, default=layers),
         "units": space.Int("units", 32, 256, step=32, default=128),
         "recurrent_dropout": space.Choice("recurrent_dropout", [0.0, 0.2], default=0.0),
+        **draw_dropouts(space),
+    }
+
+
+def draw_dropouts(space: SearchSpace) -> dict[str, Any]:
+    """Draw the dropouts that every model has, in steps of 0.1."""
+    return {
         "embedding_dropout": space.Choice(
             "embedding_dropout", [0.0, 0.1, 0.2, 0.3, 0.4], default=0.2
         ),

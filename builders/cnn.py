@@ -5,7 +5,7 @@ Kim 2014, https://arxiv.org/abs/1408.5882. One embedding feeds all kernels.
 
 import keras
 
-from kerastextzoo.builders._parts import classify, embed
+from kerastextzoo.builders._parts import classify, draw_dropouts, embed
 from kerastextzoo.layers import MaskedConv1D, MaskedGlobalMaxPooling1D
 from kerastextzoo.spec import Count, Counts, ModelConfig, SearchSpace, Task
 
@@ -47,10 +47,7 @@ def search_space(space: SearchSpace) -> CNNConfig:
                 "kernel_sizes", ["2,3", "2,3,4", "3,4,5", "2,3,6", "2,4,6,8"], default="2,3,4"
             ),
             "filters": space.Int("filters", 32, 256, step=32, default=128),
-            "embedding_dropout": space.Choice(
-                "embedding_dropout", [0.0, 0.1, 0.2, 0.3, 0.4], default=0.2
-            ),
-            "dropout": space.Choice("dropout", [0.2, 0.3, 0.4, 0.5, 0.6], default=0.5),
+            **draw_dropouts(space),
             "dense_units": space.Choice("dense_units", [0, 128], default=0),
         }
     )

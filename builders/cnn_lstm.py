@@ -12,6 +12,7 @@ import keras
 from kerastextzoo.builders._parts import (
     RecurrentDropoutConfig,
     classify,
+    draw_dropouts,
     embed,
     lstm_layer,
     recurrent_dropout,
@@ -79,9 +80,6 @@ def search_space(space: SearchSpace) -> CNNLSTMConfig:
                 "branch_dropout", [0.0, 0.1, 0.2, 0.3, 0.4], default=0.2
             ),
             "units": space.Int("units", 32, 256, step=32, default=128),
-            "embedding_dropout": space.Choice(
-                "embedding_dropout", [0.0, 0.1, 0.2, 0.3, 0.4], default=0.2
-            ),
-            "dropout": space.Choice("dropout", [0.2, 0.3, 0.4, 0.5, 0.6], default=0.5),
+            **draw_dropouts(space),
         }
     )

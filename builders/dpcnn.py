@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from kerastextzoo.builders._parts import classify, embed
+from kerastextzoo.builders._parts import classify, draw_dropouts, embed
 from kerastextzoo.layers import MaskedConv1D, MaskedGlobalMaxPooling1D, MaskedMaxPooling1D
 from kerastextzoo.spec import Count, ModelConfig, SearchSpace, Task
 
@@ -61,10 +61,7 @@ def search_space(space: SearchSpace) -> DPCNNConfig:
             "filters": space.Int("filters", 32, 256, step=32, default=128),
             "kernel_size": space.Choice("kernel_size", [3, 5], default=3),
             "blocks": space.Int("blocks", 1, 6, default=3),
-            "embedding_dropout": space.Choice(
-                "embedding_dropout", [0.0, 0.1, 0.2, 0.3, 0.4], default=0.2
-            ),
-            "dropout": space.Choice("dropout", [0.2, 0.3, 0.4, 0.5, 0.6], default=0.5),
+            **draw_dropouts(space),
             "dense_units": space.Choice("dense_units", [0, 128], default=0),
         }
     )

@@ -7,7 +7,7 @@ says nothing.
 
 import keras
 
-from kerastextzoo.builders._parts import classify, embed
+from kerastextzoo.builders._parts import classify, draw_dropouts, embed
 from kerastextzoo.layers import HashedNGrams, MaskedGlobalAveragePooling1D, RowEmbedding
 from kerastextzoo.spec import Count, Counts, ModelConfig, SearchSpace, Task
 
@@ -53,10 +53,7 @@ def search_space(space: SearchSpace) -> FastTextConfig:
         {
             "ngram_sizes": space.Choice("ngram_sizes", ["2", "2,3", "2,3,4"], default="2,3"),
             "buckets": space.Choice("buckets", [20_000, 50_000, 200_000], default=50_000),
-            "embedding_dropout": space.Choice(
-                "embedding_dropout", [0.0, 0.1, 0.2, 0.3, 0.4], default=0.2
-            ),
-            "dropout": space.Choice("dropout", [0.2, 0.3, 0.4, 0.5, 0.6], default=0.5),
+            **draw_dropouts(space),
             "dense_units": space.Choice("dense_units", [0, 128], default=0),
         }
     )

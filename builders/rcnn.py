@@ -10,6 +10,7 @@ from kerastextzoo.builders._parts import (
     RecurrentDropoutConfig,
     bidirectional_lstm,
     classify,
+    draw_dropouts,
     embed,
     recurrent_dropout,
 )
@@ -51,9 +52,6 @@ def search_space(space: SearchSpace) -> RCNNConfig:
             "units": space.Int("units", 32, 256, step=32, default=128),
             "recurrent_dropout": space.Choice("recurrent_dropout", [0.0, 0.2], default=0.0),
             "filters": space.Int("filters", 32, 256, step=32, default=128),
-            "embedding_dropout": space.Choice(
-                "embedding_dropout", [0.0, 0.1, 0.2, 0.3, 0.4], default=0.2
-            ),
-            "dropout": space.Choice("dropout", [0.2, 0.3, 0.4, 0.5, 0.6], default=0.5),
+            **draw_dropouts(space),
         }
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from kerastextzoo.builders._parts import classify, embed
+from kerastextzoo.builders._parts import classify, draw_dropouts, embed
 from kerastextzoo.layers import MaskedGlobalAveragePooling1D, SinusoidalPositions
 from kerastextzoo.spec import Count, ModelConfig, Rate, SearchSpace, Task
 
@@ -74,9 +74,6 @@ def search_space(space: SearchSpace) -> TransformerConfig:
             "units": space.Int("units", 32, 256, step=32, default=128),
             "feed_forward_units": space.Choice("feed_forward_units", [128, 256, 512], default=256),
             "block_dropout": space.Choice("block_dropout", [0.0, 0.1, 0.2, 0.3], default=0.1),
-            "embedding_dropout": space.Choice(
-                "embedding_dropout", [0.0, 0.1, 0.2, 0.3, 0.4], default=0.2
-            ),
-            "dropout": space.Choice("dropout", [0.2, 0.3, 0.4, 0.5, 0.6], default=0.5),
+            **draw_dropouts(space),
         }
     )
