@@ -7,6 +7,7 @@ however much padding there is.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -97,6 +98,11 @@ class EncodedTexts:
         """Tokens of each text, `(texts,)`."""
         return np.diff(self.starts)
 
+    @cached_property
+    def longest(self) -> int:
+        """Tokens of the longest text, 1 at least."""
+        return int(self.lengths.max(initial=1))
+
     @property
     def uncut_lengths(self) -> npt.NDArray[np.int64]:
         """Tokens of each text as it was written, `(texts,)`."""
@@ -106,26 +112,26 @@ class EncodedTexts:
         """Return some texts as `(batch, steps)`, padded with 0 to `padded_length`."""
         rows = np.asarray(rows, np.int64)
         lengths = self.lengths[rows]
-        steps = int(padded_length(lengths.max(initial=1)))
+        steps = int(padded_length(lengths.max(initial=1), self.longest))
         batch = np.zeros((len(rows), steps), np.int32)
         for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
             batch[place, :length] = self.tokens[self.starts[row] : self.starts[row] + length]
         return batch
 
 
-def padded_length(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Round lengths up to 1, 2 ... 8, 10, 12, 14, 16, 20, 24, 28, 32, 40 ...
+def padded_length(lengths: npt.ArrayLike, longest: int) -> npt.NDArray[np.int64]:
+    """Round lengths up to 1, 2 ... 8, 10, 12, 14, 16, 20, 24, 28, 32, 40 ... or the longest.
 
     There are four lengths from one power of two to the next, so that at most a fifth is padding.
 
     Example:
-        >>> padded_length([3, 9, 33]).tolist()
-        [3, 10, 40]
+        >>> padded_length([3, 9, 33], longest=35).tolist()
+        [3, 10, 35]
     """
     lengths = np.asarray(lengths, np.int64)
     _, bits = np.frexp(np.maximum(lengths - 1, 1))
     step = np.int64(1) << np.maximum(bits.astype(np.int64) - 3, 0)
-    rounded: npt.NDArray[np.int64] = -(-lengths // step) * step
+    rounded: npt.NDArray[np.int64] = np.minimum(-(-lengths // step) * step, longest)
     return rounded
 
 
@@ -165,7 +171,7 @@ def plan_batches(
         if batch_tokens is None:
             batches += [near[at : at + batch_size] for at in range(0, len(near), batch_size)]
         else:
-            batches += _fill(near, padded_length(lengths[near]), batch_tokens)
+            batches += _fill(near, padded_length(lengths[near], lengths.max()), batch_tokens)
     if rng is not None:
         rng.shuffle(batches)
     return batches

@@ -30,7 +30,7 @@ def test_batches_hold_little_padding() -> None:
 def test_batches_of_a_number_of_tokens_hold_no_more(rng: np.random.Generator | None) -> None:
     batches = plan_batches(LENGTHS, 1, rng, batch_tokens=512)
     assert sorted(np.concatenate(batches)) == list(range(1000))
-    places = [len(rows) * padded_length(LENGTHS[rows].max()) for rows in batches]
+    places = [len(rows) * padded_length(LENGTHS[rows].max(), LENGTHS.max()) for rows in batches]
     assert max(places) <= 512
     # Short of one more text, or of a text that is longer.
     assert np.median(places) > 450
@@ -51,11 +51,12 @@ def test_no_texts_no_batches() -> None:
 
 def test_few_lengths_and_little_padding() -> None:
     lengths = np.arange(1, 5000)
-    padded = padded_length(lengths)
+    padded = padded_length(lengths, longest=4999)
     assert (padded >= lengths).all()
     assert (lengths / padded).min() > 0.8
     assert len(np.unique(padded)) < 50
     assert padded[:8].tolist() == list(range(1, 9))
+    assert padded.max() == 4999
 
 
 def _epoch(seed: int, epoch: int) -> list[int]:
@@ -83,7 +84,7 @@ def test_replicas_get_equal_shares() -> None:
 
 def test_texts_come_back_padded_on_the_right() -> None:
     batch = TEXTS.padded([5, 6])
-    assert batch.shape == (2, padded_length(LENGTHS[5:7].max()))
+    assert batch.shape == (2, padded_length(LENGTHS[5:7].max(), LENGTHS.max()))
     for row, text in zip(batch, (5, 6), strict=True):
         start, end = TEXTS.starts[text], TEXTS.starts[text + 1]
         np.testing.assert_array_equal(row[: end - start], TEXTS.tokens[start:end])
