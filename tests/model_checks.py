@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import keras_tuner
@@ -147,13 +148,15 @@ def overfit(spec: ModelSpec, corpus: Dataset) -> tuple[keras.Model, TextEncoder,
     encoder = fit_encoder(corpus.texts, TextConfig(min_count=1))
     texts = encoder.encode(corpus.texts)
     labels = np.array([names.index(label) for label in corpus.labels])
+    no_dropout: dict[str, Any] = {
+        name: 0.0 for name in spec.config.model_fields if name.endswith("dropout")
+    }
     model = create_model(
         spec.name,
         vocabulary_size=len(encoder.vocabulary),
         num_classes=len(names),
         embedding=32,
-        dropout=0.0,
-        embedding_dropout=0.0,
+        **no_dropout,
     )
     model.compile(create_optimizer("adam", 5e-3), "sparse_categorical_crossentropy")
     model.fit(texts.padded(range(len(texts))), labels, batch_size=8, epochs=40, verbose=0)
