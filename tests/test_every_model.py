@@ -112,11 +112,12 @@ def test_recurrent_dropout_acts_in_training_alone(name: str, form: str) -> None:
         with pytest.raises(InputError, match="setting recurrent_dropout_form: "):
             get_spec(name).config.parse({"recurrent_dropout_form": form})
         return
+    keras.utils.set_random_seed(0)
     model = create_model(
         name,
         vocabulary_size=40,
         num_classes=3,
-        embedding=6,
+        embedding=np.random.default_rng(0).normal(size=(40, 6)),
         embedding_dropout=0.0,
         dropout=0.0,
         recurrent_dropout=0.5,
@@ -127,7 +128,7 @@ def test_recurrent_dropout_acts_in_training_alone(name: str, form: str) -> None:
         keras.ops.convert_to_numpy(model(tokens, training=on)) for on in (False, False, True)
     )
     np.testing.assert_array_equal(calm, again)
-    assert np.abs(noisy - calm).max() > 1e-4
+    assert np.abs(noisy - calm).max() > 1e-3
 
 
 @pytest.mark.parametrize(
