@@ -117,7 +117,7 @@ def test_recurrent_dropout_acts_in_training_alone(name: str, form: str) -> None:
         name,
         vocabulary_size=40,
         num_classes=3,
-        embedding=np.random.default_rng(0).normal(size=(40, 6)),
+        embedding=np.random.default_rng(0).normal(size=(40, 6)).astype("float32"),
         embedding_dropout=0.0,
         dropout=0.0,
         recurrent_dropout=0.5,
