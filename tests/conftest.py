@@ -5,12 +5,19 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
+import keras
 import pytest
 
 from kerastextzoo.data import Dataset, load_dataset
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.splits import Splits, make_splits
 from kerastextzoo.text import TextConfig
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """The same start weights and dropout in every run of a test."""
+    keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(scope="session")
