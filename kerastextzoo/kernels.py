@@ -47,6 +47,24 @@ class LayerKernels(tuple[LayerKernel, ...]):
         return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
+def can_fuse() -> bool:
+    """Say whether this process has a GPU that the backend of Keras has fused kernels for."""
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            return bool(tf.config.list_physical_devices("GPU"))
+        case "jax":
+            import jax
+
+            return any(device.platform == "gpu" for device in jax.devices())
+        case "torch":
+            import torch
+
+            return bool(torch.cuda.is_available())
+    return False
+
+
 def explain_kernel(model: keras.Model, inputs: Any = None) -> LayerKernels:
     """Say for each recurrent layer which kernel Keras takes on CPU and GPU, and why.
 

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerastextzoo.kernels import explain_kernel
+from kerastextzoo.kernels import can_fuse, explain_kernel
 
 __all__ = [
     "DropConnectLSTM",
@@ -254,15 +254,23 @@ class DropConnectLSTM(keras.layers.LSTM):
 
 
 class _ResLSTMCell(keras.layers.LSTMCell):
-    """An LSTM step over [x_t ; F(x_{t-1})] whose second half shares the recurrent kernel."""
+    """A step of ResLSTM over x_t; over [x_t ; F(x_{t-1})] without the + F(x_t), which comes later.
+
+    The second form is for what Keras computes in a loop although it has a fused kernel.
+    """
 
     def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
-        # One mask for all four gates, which is what lets it reach both halves of the state.
+        # One mask for all four gates: they see one state.
         self.dropout_mask_count = None
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        features = int(input_shape[-1] or 0) - self.units
+        features = int(input_shape[-1] or 0)
+        self.residual_kernel = None
+        if features != self.units:
+            self.residual_kernel = self.add_weight(
+                shape=(features, self.units), name="residual_kernel", initializer="glorot_uniform"
+            )
         self.input_kernel = self.add_weight(
             shape=(features, 4 * self.units), name="kernel", initializer=self.kernel_initializer
         )
@@ -275,20 +283,31 @@ class _ResLSTMCell(keras.layers.LSTMCell):
         # An open forget gate lets the gradient through from the first step on.
         gates = ops.reshape(self.bias, (4, self.units))
         self.bias.assign(ops.reshape(gates + ops.array([[0.0], [1.0], [0.0], [0.0]]), (-1,)))
+        # [W; U], which Keras's fused kernels read as the kernel of [x_t ; F(x_{t-1})].
         self.kernel = None
         self.built = True
 
+    def residual(self, inputs: Any) -> Any:
+        """Return F(x)."""
+        if self.residual_kernel is None:
+            return inputs
+        return ops.matmul(inputs, self.residual_kernel)
+
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
         hidden, carry = states
+        features = self.input_kernel.shape[0]
+        rewritten = inputs.shape[-1] > features
+        if rewritten:
+            hidden = hidden + inputs[:, features:]
+            inputs = inputs[:, :features]
         if training and self.recurrent_dropout:
-            keep = self.get_recurrent_dropout_mask(hidden)
-            features = inputs.shape[-1] - self.units
-            inputs = ops.concatenate([inputs[:, :features], inputs[:, features:] * keep], axis=-1)
-            hidden = hidden * keep
-        gates = ops.matmul(inputs, self.kernel) + ops.matmul(hidden, self.recurrent_kernel)
+            hidden = hidden * self.get_recurrent_dropout_mask(hidden)
+        gates = ops.matmul(inputs, self.input_kernel) + ops.matmul(hidden, self.recurrent_kernel)
         into, forget, candidate, out = ops.split(ops.add(gates, self.bias), 4, axis=-1)
         carry = ops.sigmoid(forget) * carry + ops.sigmoid(into) * ops.tanh(candidate)
         hidden = ops.sigmoid(out) * ops.tanh(carry)
+        if not rewritten:
+            hidden = hidden + self.residual(inputs)
         return hidden, [hidden, carry]
 
 
@@ -300,10 +319,10 @@ class ResLSTM(keras.layers.Layer):
     `return_sequences`. F is the identity where `features == units`, else a learned linear map.
     The gates of the next step see the whole h_t.
 
-    It is computed as a standard LSTM over [x_t ; F(x_{t-1})], which is the same function, so that
-    Keras's fused kernels apply. A masked step keeps the state and repeats the last output, for any
-    mask; `return_sequences` passes the mask on. It stacks, and `keras.layers.Bidirectional` takes
-    it.
+    On a GPU it is computed as a standard LSTM over [x_t ; F(x_{t-1})], which is the same function,
+    so that Keras's fused kernels apply; elsewhere step by step. A masked step keeps the state and
+    repeats the last output, for any mask; `return_sequences` passes the mask on. It stacks, and
+    `keras.layers.Bidirectional` takes it.
 
     Args:
         units: Width of the hidden state.
@@ -363,44 +382,45 @@ class ResLSTM(keras.layers.Layer):
             units, recurrent_dropout=recurrent_dropout, dtype=self.dtype_policy, name="cell"
         )
 
+    @property
+    def residual_kernel(self) -> Any:
+        """F; None where it is the identity."""
+        return self.lstm.cell.residual_kernel
+
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the weights; F has one only where the widths differ."""
-        batch, steps, features = input_shape
-        self.residual_kernel = None
-        if features != self.units:
-            self.residual_kernel = self.add_weight(
-                shape=(features, self.units), name="residual_kernel", initializer="glorot_uniform"
-            )
-        self.lstm.build((batch, steps, (features or 0) + self.units))
+        self.lstm.build(input_shape)
 
     def call(
         self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> Any:
         """Run over the text."""
         sequences = self.input_dropout(sequences, training=training)
-        residual = sequences
-        if self.residual_kernel is not None:
-            residual = ops.matmul(sequences, self.residual_kernel)
-        residual, previous = self._in_reading_order(residual, mask)
+        run = self._run_fused if can_fuse() and not self.recurrent_dropout else self._run_steps
         cell = self.lstm.cell
-        recurrent = _drop_connections(cell, self.recurrent_kernel_dropout, training)
-        # [W; U], which Keras's loops read as the kernel of [x_t ; F(x_{t-1})].
-        kernel = ops.concatenate(
-            [ops.convert_to_tensor(part) for part in (cell.input_kernel, recurrent)]
-        )
-        with _replaced(cell, kernel=kernel, recurrent_kernel=recurrent):
+        kernel = _drop_connections(cell, self.recurrent_kernel_dropout, training)
+        with _replaced(cell, recurrent_kernel=kernel):
+            outputs, last, carry = run(
+                sequences, initial_state=initial_state, mask=mask, training=training
+            )
+        return [outputs, last, carry] if self.return_state else outputs
+
+    def _run_steps(self, sequences: Any, **given: Any) -> Any:
+        return self.lstm(sequences, **given)
+
+    def _run_fused(self, sequences: Any, *, mask: Any, **given: Any) -> Any:
+        cell = self.lstm.cell
+        residual, previous = self._in_reading_order(cell.residual(sequences), mask)
+        kernels = (cell.input_kernel, cell.recurrent_kernel)
+        with _replaced(cell, kernel=ops.concatenate([*map(ops.convert_to_tensor, kernels)])):
             hidden, last, carry = self.lstm(
-                ops.concatenate([sequences, previous], axis=-1),
-                initial_state=initial_state,
-                mask=mask,
-                training=training,
+                ops.concatenate([sequences, previous], axis=-1), mask=mask, **given
             )
         if self.go_backwards:
             residual = ops.flip(residual, axis=1)
         # Not the output of the last step, which cuDNN leaves empty after the end of a text.
         last = last + residual[:, -1]
-        outputs = hidden + residual if self.return_sequences else last
-        return [outputs, last, carry] if self.return_state else outputs
+        return hidden + residual if self.return_sequences else last, last, carry
 
     def _in_reading_order(self, residual: Any, mask: Any) -> tuple[Any, Any]:
         """Return F(x) of the last seen step up to each step, and up to the step before it."""

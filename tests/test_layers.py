@@ -60,6 +60,13 @@ def _res_lstm(features: int, **settings: object) -> ResLSTM:
     return layer
 
 
+@pytest.fixture(params=[False, True], ids=["by step", "as on a GPU"])
+def _rewritten(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to compute ResLSTM; Keras runs the second in a loop where there is no GPU."""
+    monkeypatch.setattr("kerastextzoo.layers.can_fuse", lambda: request.param)
+
+
+@pytest.mark.usefixtures("_rewritten")
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
 @pytest.mark.parametrize("go_backwards", [False, True], ids=["forwards", "backwards"])
 @pytest.mark.parametrize("features", [6, 4], ids=["identity", "linear map"])
@@ -78,6 +85,7 @@ def test_res_lstm_is_its_definition(
         np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
+@pytest.mark.usefixtures("_rewritten")
 @pytest.mark.parametrize(
     "mask", [None, MASKS["right"], MASKS["gaps"]], ids=["none", "right", "gaps"]
 )
@@ -102,6 +110,7 @@ def test_res_lstm_has_the_gradients_of_its_definition(
         np.testing.assert_allclose(got, wanted, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.usefixtures("_rewritten")
 def test_res_lstm_goes_on_from_a_state() -> None:
     layer = _res_lstm(4, return_sequences=True, return_state=True)
     texts = _texts(4)
@@ -294,6 +303,7 @@ def test_same_seed_drops_the_same_connections() -> None:
     assert np.abs(np.array(one) - np.array(other)).max() > 1e-3
 
 
+@pytest.mark.usefixtures("_rewritten")
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
 @pytest.mark.parametrize("features", [6, 4], ids=["identity", "linear map"])
 def test_res_lstm_drops_connections_for_both_parts_of_the_state(
