@@ -58,6 +58,7 @@ def models(
     from kerastextzoo import settings
     from kerastextzoo.builders import MODELS, create_model
     from kerastextzoo.console import table
+    from kerastextzoo.cost import count_multiply_adds
 
     screen = options.screen()
     if name:
@@ -65,24 +66,28 @@ def models(
         rows = [tuple(setting.values()) for setting in explained]
         screen.result({"model": name, "settings": explained}, table(tuple(explained[0]), rows))
         return
-    listed = [
-        {
-            "name": spec.name,
-            "summary": spec.summary,
-            "reference": spec.reference,
-            "parameters": create_model(
-                spec.name, vocabulary_size=20_000, num_classes=10
-            ).count_params(),
-        }
-        for spec in MODELS
-    ]
+    listed = []
+    for spec in MODELS:
+        model = create_model(spec.name, vocabulary_size=20_000, num_classes=10)
+        listed.append(
+            {
+                "name": spec.name,
+                "summary": spec.summary,
+                "reference": spec.reference,
+                "parameters": model.count_params(),
+                "multiply_adds_per_token": count_multiply_adds(model, 100) // 100,
+            }
+        )
     screen.result(
         {"models": listed},
         table(
-            ("model", "what it is", "paper", "parameters*"),
-            [(m["name"], m["summary"], m["reference"], f"{m['parameters']:,}") for m in listed],
+            ("model", "what it is", "paper", "parameters*", "multiply-adds a token*"),
+            [
+                tuple(f"{cell:,}" if isinstance(cell, int) else cell for cell in entry.values())
+                for entry in listed
+            ],
         ),
-        "* with 20,000 tokens, 100 features each, and 10 classes",
+        "* with 20,000 tokens, 100 features each, texts of 100 tokens and 10 classes",
     )
 
 

@@ -71,6 +71,7 @@ def test_models(command: Command) -> None:
     models = command.json("models")["models"]
     assert [model["name"] for model in models] == list_models()
     assert all(model["parameters"] > 2_000_000 for model in models)
+    assert all(model["multiply_adds_per_token"] < model["parameters"] for model in models)
     status, out, _ = command("models")
     assert status == 0
     assert all(name in out for name in list_models())
