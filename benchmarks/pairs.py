@@ -4,8 +4,10 @@ import argparse
 import json
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,48 @@ class Pair:
     lowest: float
     highest: float
     goal: float | None = None
+
+    def row(self) -> tuple[str, ...]:
+        """Return the cells of the table."""
+        return (
+            self.work,
+            f"{self.ours * 1e3:.1f} ms",
+            f"{self.theirs * 1e3:.1f} ms",
+            f"{self.ratio:.2f}x",
+            f"{self.lowest:.2f} - {self.highest:.2f}",
+            "" if self.goal is None else f"at least {self.goal:g}x",
+        )
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured number with nothing to be compared with.
+
+    Attributes:
+        work: What was measured.
+        value: The median of the blocks.
+        unit: Of the values.
+        lowest: The smallest value of a block.
+        highest: The largest.
+        goal: What is asked for, in words.
+    """
+
+    work: str
+    value: float
+    unit: str
+    lowest: float
+    highest: float
+    goal: str
+
+    @classmethod
+    def of(cls, work: str, values: Sequence[float], unit: str, goal: str) -> "Figure":
+        """Return the figure of some blocks."""
+        return cls(work, statistics.median(values), unit, min(values), max(values), goal)
+
+    def row(self) -> tuple[str, ...]:
+        """Return the cells of the table."""
+        blocks = f"{self.lowest:.2f} - {self.highest:.2f}"
+        return self.work, "", "", f"{self.value:.2f}{self.unit}", blocks, self.goal
 
 
 def compare(
@@ -76,31 +120,34 @@ def compare(
     )
 
 
-def show(pairs: Sequence[Pair], *, ours: str, theirs: str, as_json: bool = False) -> None:
-    """Print the pairs as a table, or as one JSON list."""
+def show(
+    found: Sequence[Pair | Figure],
+    *,
+    ours: str = "kerastextzoo",
+    theirs: str = "the other way",
+    as_json: bool = False,
+) -> None:
+    """Print what was measured as a table, or as one JSON list."""
     if as_json:
-        print(json.dumps([asdict(pair) for pair in pairs]))
+        print(json.dumps([asdict(entry) for entry in found]))
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("work", ours, theirs, "ratio", "of all blocks", "goal")
-    for pair in pairs:
-        table.add_row(
-            pair.work,
-            f"{pair.ours * 1e3:.1f} ms",
-            f"{pair.theirs * 1e3:.1f} ms",
-            f"{pair.ratio:.2f}x",
-            f"{pair.lowest:.2f} - {pair.highest:.2f}",
-            "" if pair.goal is None else f"{pair.goal:.2f}x",
-        )
+    table = Table("work", ours, theirs, "measured", "of all blocks", "goal")
+    for entry in found:
+        table.add_row(*entry.row())
     Console().print(table)
 
 
-def read_arguments(description: str | None) -> argparse.Namespace:
-    """Read what every benchmark takes: `--blocks`, `--calls` and `--json`."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--blocks", type=int, default=7, help="timed blocks of each way")
-    parser.add_argument("--calls", type=int, default=5, help="calls of a block")
+def read_arguments(description: str | None, *files: str, **numbers: int) -> argparse.Namespace:
+    """Read the arguments of a benchmark: its files, `--json`, and numbers with their defaults."""
+    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
+    for name in files:
+        parser.add_argument(name, type=Path)
+    for name, default in {"blocks": 7, **numbers}.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--json", action="store_true", help="print one JSON list")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    return arguments

@@ -6,21 +6,17 @@ Theirs is stock Keras: TextVectorization, every text padded to 400 tokens, `mode
 a `cnn` of the same sizes; how well it answers does not matter here, so it is not trained.
 """
 
-import argparse
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-import warnings
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.pairs import Pair, compare, show
+from benchmarks.pairs import Figure, Pair, compare, read_arguments, show
 from kerastextzoo.builders import create_model
 from kerastextzoo.data import load_dataset
 from kerastextzoo.text import TextConfig, fit_encoder
@@ -59,8 +55,9 @@ def stock(texts: list[str]) -> keras.Model:
     return keras.Model(strings, layers.Dense(2, "softmax")(layers.Concatenate()(phrases)))
 
 
-def measure(texts: list[str], blocks: int) -> list[Pair]:
-    """Compare answers to many raw texts."""
+def measure(path: Path, number: int, blocks: int) -> list[Pair | Figure]:
+    """Compare answers to many raw texts, and time one."""
+    texts = list(load_dataset(path).texts[:number])
     encoder = fit_encoder(texts, TextConfig(tokenizer="word", max_length=_LENGTH))
     ours = create_model("cnn", vocabulary_size=len(encoder.vocabulary), num_classes=2)
     theirs, strings = stock(texts), tf.constant(texts)
@@ -72,11 +69,13 @@ def measure(texts: list[str], blocks: int) -> list[Pair]:
         np.argmax(theirs.predict(strings, batch_size=256, verbose=0), axis=1)
 
     work = f"{len(texts):,} raw texts to labels"
-    return [compare(work, answer, stock_answer, blocks=blocks, calls=1, goal=2.0)]
+    pair = compare(work, answer, stock_answer, blocks=blocks, calls=1, goal=2.0)
+    one = "one short text through the SavedModel of a cnn, one core"
+    return [pair, Figure.of(one, serve(path), " ms", "under 5 ms")]
 
 
-def serve(path: Path) -> float:
-    """Return the median milliseconds of one short text, on one core, in a process of its own."""
+def serve(path: Path) -> list[float]:
+    """Return the milliseconds of each of many calls, in a process of its own."""
     from kerastextzoo.export import export
     from kerastextzoo.preparation import Preparation
     from kerastextzoo.run import train
@@ -92,26 +91,14 @@ def serve(path: Path) -> float:
         if sys.platform == "linux":
             command = ["taskset", "--cpu-list", "0", *command]
         done = subprocess.run(command, capture_output=True, check=True)
-    seconds: list[float] = json.loads(done.stdout)
-    return 1000 * statistics.median(seconds)
+    return [1000 * seconds for seconds in json.loads(done.stdout)]
 
 
 def main() -> None:
     """Print the comparison, and the time of one text."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--texts", type=int, default=25_000, help="texts to be answered")
-    parser.add_argument("--blocks", type=int, default=5, help="timed blocks of each way")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    started = time.monotonic()
-    show(
-        measure(list(load_dataset(options.file).texts[: options.texts]), options.blocks),
-        ours="kerastextzoo",
-        theirs="stock Keras",
-    )
-    print(f"one short text through the SavedModel of a cnn, one core: {serve(options.file):.2f} ms")
-    print(f"({time.monotonic() - started:.0f} s)")
+    options = read_arguments(__doc__, "file", texts=25_000, blocks=5)
+    found = measure(options.file, options.texts, options.blocks)
+    show(found, theirs="stock Keras", as_json=options.json)
 
 
 if __name__ == "__main__":

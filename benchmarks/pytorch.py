@@ -6,15 +6,13 @@
 Both train the embedding with Adam, on as many threads.
 """
 
-import argparse
 import importlib
 import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pairs import Pair, compare, show
+from benchmarks.pairs import Pair, compare, read_arguments, show
 from benchmarks.work import BATCH, EPOCHS, Work
 
 _LENGTH = 400
@@ -77,13 +75,14 @@ def train(work: Work, network: Any) -> Callable[[], None]:
     return epochs
 
 
-def measure(work: Work, blocks: int) -> list[Pair]:
+def measure(path: Path, texts: int, blocks: int) -> list[Pair]:
     """Compare `lstm` and `cnn`."""
+    work = Work(path, texts, length=_LENGTH, features=_FEATURES)
     networks = {"lstm": _LSTM(work), "cnn": _CNN(work)}
     return [
         compare(
-            f"{name}, two epochs",
-            work.ours(name, "adam", embedding_trainable=True),
+            f"{name} on film reviews, two epochs",
+            work.ours(name, "adam", embedding_trainable=True, embedding_dropout=0.0),
             train(work, network),
             blocks=blocks,
             calls=1,
@@ -95,16 +94,9 @@ def measure(work: Work, blocks: int) -> list[Pair]:
 
 def main() -> None:
     """Print the comparison."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--texts", type=int, default=1024, help="texts of an epoch")
-    parser.add_argument("--blocks", type=int, default=5, help="timed blocks of each way")
-    parser.add_argument("--json", action="store_true", help="print one JSON list")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    work = Work(options.file, options.texts, length=_LENGTH, features=_FEATURES)
-    pairs = measure(work, options.blocks)
-    show(pairs, ours="kerastextzoo", theirs="PyTorch", as_json=options.json)
+    options = read_arguments(__doc__, "file", texts=1024, blocks=5)
+    pairs = measure(options.file, options.texts, options.blocks)
+    show(pairs, theirs="PyTorch", as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,12 @@ Ours reads, checks and unpacks the file too; TextVectorization gets the texts fr
 and maps. The last line is the second use of the same data, which finds its ids in the cache.
 """
 
-import argparse
 import os
-import sys
 import tempfile
-import warnings
 from pathlib import Path
+from unittest.mock import patch
 
-from benchmarks.pairs import Pair, compare, show
+from benchmarks.pairs import Pair, compare, read_arguments, show
 from kerastextzoo.data import load_dataset
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.splits import make_splits
@@ -52,27 +50,24 @@ def measure(path: Path, blocks: int) -> list[Pair]:
     def prepare_again() -> None:
         Preparation(splits, config, cache=True)
 
-    prepare_again()
-    return [
-        compare("tokenise", tokenise, vectorise, blocks=blocks, calls=1, goal=1.0),
-        compare("read and tokenise", read_and_tokenise, vectorise, blocks=blocks, calls=1, goal=1),
-        compare("second use", prepare_again, vectorise, blocks=blocks, calls=1),
-    ]
+    ways = {
+        f"tokenise {len(texts):,} texts": (tokenise, 1.0),
+        "read and tokenise them": (read_and_tokenise, 1.0),
+        "use them again": (prepare_again, None),
+    }
+    with tempfile.TemporaryDirectory() as cache, patch.dict(os.environ, KERASTEXTZOO_CACHE=cache):
+        prepare_again()
+        return [
+            compare(work, way, vectorise, blocks=blocks, calls=1, goal=goal)
+            for work, (way, goal) in ways.items()
+        ]
 
 
 def main() -> None:
     """Print the comparison."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--blocks", type=int, default=5, help="timed blocks of each way")
-    parser.add_argument("--json", action="store_true", help="print one JSON list")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory() as cache:
-        os.environ["KERASTEXTZOO_CACHE"] = cache
-        pairs = measure(options.file, options.blocks)
-    show(pairs, ours="kerastextzoo", theirs="TextVectorization", as_json=options.json)
-    sys.stdout.flush()
+    options = read_arguments(__doc__, "file", blocks=5)
+    pairs = measure(options.file, options.blocks)
+    show(pairs, theirs="TextVectorization", as_json=options.json)
 
 
 if __name__ == "__main__":

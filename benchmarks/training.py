@@ -7,15 +7,13 @@ array. Ours are the models of the zoo with the same sizes on the same ids. Both 
 from the same vectors, frozen, with the same optimizer and batch size.
 """
 
-import argparse
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from benchmarks.pairs import Pair, compare, show
+from benchmarks.pairs import Pair, compare, read_arguments, show
 from benchmarks.work import BATCH, EPOCHS, Work
 
 _LENGTH = 179
@@ -61,14 +59,21 @@ def published_lstm(work: Work) -> keras.Model:
     return keras.Model(tokens, classes)
 
 
-def measure(work: Work, blocks: int) -> list[Pair]:
+def measure(path: Path, texts: int, blocks: int) -> list[Pair]:
     """Compare the CNN, and the LSTM with both forms of recurrent dropout."""
+    work = Work(path, texts, length=_LENGTH, features=_FEATURES)
     cnn = work.ours(
-        "cnn", "rmsprop", kernel_sizes=(2, 6), filters=100, dense_units=270, dropout=0.6
+        "cnn",
+        "rmsprop",
+        kernel_sizes=(2, 6),
+        filters=100,
+        dense_units=270,
+        dropout=0.6,
+        embedding_dropout=0.0,
     )
     found = [
         compare(
-            "CNN, two epochs",
+            "S3's CNN, two epochs",
             cnn,
             train(work, published_cnn(work), "rmsprop"),
             blocks=blocks,
@@ -78,11 +83,17 @@ def measure(work: Work, blocks: int) -> list[Pair]:
     ]
     for form in ("kernel", "state"):
         lstm = work.ours(
-            "lstm", "adam", layers=2, units=120, recurrent_dropout=0.2, recurrent_dropout_form=form
+            "lstm",
+            "adam",
+            layers=2,
+            units=120,
+            recurrent_dropout=0.2,
+            recurrent_dropout_form=form,
+            embedding_dropout=0.0,
         )
         found.append(
             compare(
-                f"2 LSTMs, recurrent dropout of the {form}, two epochs",
+                f"S3's LSTMs, recurrent dropout of the {form}, two epochs",
                 lstm,
                 train(work, published_lstm(work), "adam"),
                 blocks=blocks,
@@ -95,17 +106,9 @@ def measure(work: Work, blocks: int) -> list[Pair]:
 
 def main() -> None:
     """Print the comparison."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--texts", type=int, default=2048, help="texts of two epochs")
-    parser.add_argument("--blocks", type=int, default=5, help="timed blocks of each way")
-    parser.add_argument("--json", action="store_true", help="print one JSON list")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    pairs = measure(
-        Work(options.file, options.texts, length=_LENGTH, features=_FEATURES), options.blocks
-    )
-    show(pairs, ours="kerastextzoo", theirs="as published", as_json=options.json)
+    options = read_arguments(__doc__, "file", texts=2048, blocks=5)
+    pairs = measure(options.file, options.texts, options.blocks)
+    show(pairs, theirs="as published", as_json=options.json)
 
 
 if __name__ == "__main__":
