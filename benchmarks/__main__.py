@@ -9,6 +9,8 @@ half an hour on two cores.
 
 import importlib.util
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from benchmarks import embedding_updates, floor, predicting, tokenizing, training
 from benchmarks.pairs import Figure, Pair, read_arguments, show
@@ -21,17 +23,25 @@ def main() -> None:
         options.folder / name
         for name in ("isear/all.tsv.gz", "imdb/train.tsv.gz", "imdb/test.tsv.gz")
     )
-    found: list[Pair | Figure] = [*training.measure(isear, 2048, options.blocks)]
+    parts: list[Callable[[], Sequence[Pair | Figure]]] = [
+        partial(training.measure, isear, 2048, options.blocks),
+        partial(embedding_updates.measure, options.blocks, calls=5),
+        partial(floor.measure, train, 768, options.blocks),
+        partial(predicting.measure, test, 25_000, options.blocks),
+        partial(tokenizing.measure, train, options.blocks),
+    ]
     if importlib.util.find_spec("torch"):
         from benchmarks import pytorch
 
-        found += pytorch.measure(train, 1024, options.blocks)
+        parts.append(partial(pytorch.measure, train, 1024, options.blocks))
     else:
         print("PyTorch is not installed: not compared with it", file=sys.stderr)
-    found += embedding_updates.measure(options.blocks, calls=5)
-    found += floor.measure(train, 768, options.blocks)
-    found += predicting.measure(test, 25_000, options.blocks)
-    found += tokenizing.measure(train, options.blocks)
+    found: list[Pair | Figure] = []
+    for part in parts:
+        # Told at once as well: the whole takes long.
+        for entry in part():
+            print("  ".join(entry.row()), file=sys.stderr)
+            found.append(entry)
     show(found, as_json=options.json)
 
 

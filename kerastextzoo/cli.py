@@ -44,7 +44,8 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
     return app.command()(with_options(function))
 
 
-Model = Annotated[str, typer.Option(help="A model of the zoo; 'kerastextzoo models' lists them.")]
+_MODEL = "A model of the zoo; 'kerastextzoo models' lists them."
+Model = Annotated[str, typer.Option(help=_MODEL)]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="What train or tune wrote.")]
 
 
@@ -92,15 +93,40 @@ def models(
 
 
 @_command
-def train(options: TrainingOptions, model: Model) -> None:
+def recipes(options: OutputOptions) -> None:
+    """List systems that people built, which 'train --recipe' trains."""
+    from kerastextzoo.console import table
+    from kerastextzoo.recipes import list_recipes
+
+    listed = list_recipes()
+    columns = ("name", "title", "model", "data", "published", "measured")
+    options.screen().result(
+        {"recipes": [recipe.model_dump() for recipe in listed]},
+        table(columns, [tuple(getattr(recipe, name) for name in columns) for recipe in listed]),
+    )
+
+
+@_command
+def train(
+    options: TrainingOptions,
+    model: Annotated[str | None, typer.Option(help=_MODEL)] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="Model and settings of a recipe; 'kerastextzoo recipes'.")
+    ] = None,
+) -> None:
     """Train one model and write a run."""
     with options.screen() as screen:
+        if (model is None) == (recipe is None):
+            raise InputError(f"train takes --model or --recipe; got {'both' if model else 'none'}")
         load_tensorflow()
+        from kerastextzoo.recipes import get_recipe
         from kerastextzoo.run import train
         from kerastextzoo.settings import check_training
-        from kerastextzoo.summary import describe_run, per_class, run_as_dict
+        from kerastextzoo.summary import describe_recipe, describe_run, per_class, run_as_dict
 
-        settings = options.settings(model)
+        followed = get_recipe(recipe) if recipe else None
+        model = followed.model if followed else str(model)
+        settings = options.settings(model, followed.settings if followed else {})
         check_training(
             settings.model,
             settings.training,
@@ -109,7 +135,7 @@ def train(options: TrainingOptions, model: Model) -> None:
             objective=options.choose_objective(),
             strategy=options.strategy,
         )
-        out = options.new_folder(model)
+        out = options.new_folder(recipe or model)
         splits = options.read_splits(screen)
         preparation = options.prepare(screen, splits, settings)
         run = train(
@@ -121,9 +147,11 @@ def train(options: TrainingOptions, model: Model) -> None:
             seed=options.seed,
             objective=options.choose_objective(splits),
             strategy=options.strategy,
+            recipe=recipe,
             track=screen.track,
         )
-        screen.result(run_as_dict(run), per_class(run), *describe_run(run))
+        told = describe_recipe(followed) if followed else []
+        screen.result(run_as_dict(run), per_class(run), *describe_run(run), *told)
 
 
 @_command
@@ -141,8 +169,14 @@ def tune(
     with options.screen() as screen:
         load_tensorflow()
         from kerastextzoo import tuning
-        from kerastextzoo.baselines import linear_baseline
-        from kerastextzoo.summary import describe_run, leaderboard, per_class, run_as_dict
+        from kerastextzoo.comparing import rank_with_baselines
+        from kerastextzoo.summary import (
+            comparison,
+            describe_run,
+            leaderboard,
+            per_class,
+            run_as_dict,
+        )
 
         settings = options.settings(model)
         tuning.check_search(
@@ -174,7 +208,7 @@ def tune(
             overwrite=overwrite,
             track=screen.track,
         )
-        baseline = linear_baseline(splits)
+        board = rank_with_baselines(result.run, splits)
         screen.note(f"writing, loading and comparing the SavedModel {out / 'saved_model'}")
         exported = _export_again(out)
         content = {
@@ -182,7 +216,7 @@ def tune(
             "trials": [trial.as_dict() for trial in result.trials],
             "best": result.best.as_dict(),
             "stopped": result.stopped,
-            "baseline": baseline,
+            "comparison": board.as_dict(),
             "saved_model": str(exported),
         }
         example = shlex.quote(splits.validation.texts[0][:60])
@@ -191,10 +225,64 @@ def tune(
             leaderboard(result),
             f"stopped     {result.stopped}",
             per_class(result.run),
-            *describe_run(result.run, baseline),
+            comparison(board),
+            *describe_run(result.run),
+            board.verdict,
             f"SavedModel  {exported}",
             f"pictures    {out / 'search.png'}, {out / 'curves.png'}, {out / 'confusion.png'}",
             f"classify    kerastextzoo predict {out} {example}",
+        )
+
+
+@_command
+def compare(
+    options: TrainingOptions,
+    models: Annotated[
+        str, typer.Option(help="Models of the zoo, with commas between them, or all.")
+    ] = "cnn,lstm,cnn_lstm,res_lstm",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with --out.")] = False,
+) -> None:
+    """Rank several models and the linear ones on the same split."""
+    if resume and options.out is None:
+        raise InputError("--resume needs the folder of the comparison: give --out")
+    with options.screen() as screen:
+        load_tensorflow()
+        from kerastextzoo.builders import list_models
+        from kerastextzoo.comparing import compare
+        from kerastextzoo.settings import check_training
+        from kerastextzoo.summary import comparison
+
+        names = list_models() if models == "all" else [name.strip() for name in models.split(",")]
+        settings = {name: options.settings(name) for name in names}
+        for each in settings.values():
+            check_training(
+                each.model,
+                each.training,
+                max_length=each.text.max_length,
+                vectors=options.embeddings,
+                objective=options.choose_objective(),
+                strategy=options.strategy,
+            )
+        resumed = options.out if resume else None
+        out = resumed or options.new_folder("compare")
+        splits = options.read_splits(screen)
+        preparation = options.prepare(screen, splits, settings[names[0]])
+        _on_interrupt(f"what is done is saved; the same command with --resume --out {out} goes on")
+        board = compare(
+            preparation,
+            settings,
+            out,
+            seed=options.seed,
+            objective=options.choose_objective(splits),
+            strategy=options.strategy,
+            track=screen.track,
+        )
+        screen.result(
+            board.as_dict(),
+            comparison(board),
+            board.verdict,
+            f"runs        {out}",
+            f"picture     {out / 'leaderboard.png'}",
         )
 
 

@@ -9,10 +9,11 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
@@ -182,11 +183,15 @@ class TrainingOptions(ReadingOptions):
         str, typer.Option(help="none, or mirrored: all devices of this machine.")
     ] = "none"
 
-    def settings(self, model: str) -> "Settings":
-        """Return the settings of a model, checked."""
+    def settings(
+        self, model: str, recipe: Mapping[str, object] = MappingProxyType({})
+    ) -> "Settings":
+        """Return the settings of a model, checked; what is given here goes before a recipe's."""
         from kerastextzoo.settings import share_out
 
-        given: dict[str, object] = {"tokenizer": self.tokenizer}
+        given: dict[str, object] = {"tokenizer": "auto", **recipe}
+        if self.tokenizer != "auto":
+            given["tokenizer"] = self.tokenizer
         for name in ("epochs", "batch_size", "max_length"):
             if getattr(self, name) is not None:
                 given[name] = getattr(self, name)

@@ -133,3 +133,20 @@ def _save(figure: "Figure", path: Path) -> None:
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(drawn, dpi=120, format="png")
     write_atomically(path, drawn.getvalue())
+
+
+def draw_leaderboard(entries: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw the accuracy of each entry, best first, and what it may be by chance."""
+    figure = _figure(7, 1 + 0.35 * len(entries))
+    axes = figure.subplots()
+    best = entries[0]["accuracy"]
+    for place, entry in enumerate(entries):
+        low, high = entry["behind"]
+        colour = "tab:grey" if entry["run"] is None else "tab:blue"
+        axes.plot(entry["accuracy"], place, "o", color=colour)
+        axes.plot([best - high, best - low], [place, place], color=colour)
+    axes.set(xlabel="accuracy, and its 95 % interval beside the best")
+    axes.set_yticks(range(len(entries)), [entry["model"] for entry in entries])
+    axes.invert_yaxis()
+    axes.grid(axis="x", alpha=0.3)
+    figure.savefig(path, dpi=120)

@@ -186,6 +186,7 @@ def train(
     seed: int = 0,
     objective: str = "val_accuracy",
     strategy: str = "none",
+    recipe: str | None = None,
     track: Track = silent,
 ) -> Run:
     """Train one model, evaluate it once on the test texts and write a run.
@@ -199,6 +200,7 @@ def train(
         seed: Of weights, order and dropout.
         objective: Which validation figure makes an epoch the best.
         strategy: `none`, or `mirrored` for all devices of this machine.
+        recipe: Where the settings came from, to be recorded.
         track: Progress.
 
     Raises:
@@ -235,6 +237,7 @@ def train(
         seed=seed,
         objective=objective,
         strategy=strategy,
+        recipe=recipe,
         test=test,
     )
     return Run(out)
@@ -250,6 +253,7 @@ def write_run(
     seed: int,
     objective: str = "val_accuracy",
     strategy: str = "none",
+    recipe: str | None = None,
     test: Evaluation | None = None,
     extra: dict[str, Any] | None = None,
 ) -> None:
@@ -264,6 +268,7 @@ def write_run(
         seed: The user's seed.
         objective: Which validation figure made an epoch the best.
         strategy: How it was distributed.
+        recipe: Where the settings came from.
         test: The evaluation on the test texts, where it may be told.
         extra: More files to write beside, by name, as JSON.
     """
@@ -278,6 +283,7 @@ def write_run(
         record = {
             "format": FORMAT,
             "model": fitted.model.name,
+            "recipe": recipe,
             "settings": settings.model_dump(mode="json"),
             "training": config.model_dump(mode="json"),
             "text": preparation.config.model_dump(mode="json"),

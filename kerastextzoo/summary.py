@@ -8,8 +8,10 @@ from kerastextzoo.errors import quoted
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from kerastextzoo.comparing import Leaderboard
     from kerastextzoo.embeddings import VectorsInspection
     from kerastextzoo.inspection import Inspection
+    from kerastextzoo.recipes import Recipe
     from kerastextzoo.run import Run
     from kerastextzoo.tuning import SearchResult
 
@@ -26,8 +28,8 @@ def run_as_dict(run: "Run") -> dict[str, Any]:
     }
 
 
-def describe_run(run: "Run", baseline: dict[str, Any] | None = None) -> list[str]:
-    """Return a run's figures in lines, beside the linear model's where it is given."""
+def describe_run(run: "Run") -> list[str]:
+    """Return a run's figures in lines."""
     metrics, record = run.metrics, run.record
     lines = [
         f"{record['model']:<12}validation accuracy {metrics['val_accuracy']:.4f} "
@@ -38,16 +40,16 @@ def describe_run(run: "Run", baseline: dict[str, Any] | None = None) -> list[str
             f"test        accuracy {metrics['test_accuracy']:.4f}, "
             f"macro-F1 {metrics['test_macro_f1']:.4f}"
         )
-    if baseline and "test_accuracy" in metrics:
-        lead = metrics["test_accuracy"] - baseline["test_accuracy"]
-        verdict = f"is {lead:+.2%} ahead of" if lead > 0 else "is not better than"
-        lines += [
-            f"linear      accuracy {baseline['test_accuracy']:.4f}, "
-            f"macro-F1 {baseline['test_macro_f1']:.4f} "
-            f"({baseline['model']}, {baseline['seconds']:.0f} s)",
-            f"            the network {verdict} the linear model",
-        ]
     return [*lines, f"run         {run.directory}"]
+
+
+def describe_recipe(recipe: "Recipe") -> list[str]:
+    """Return what a recipe is known for in lines."""
+    told = {name: getattr(recipe, name) for name in ("published", "measured", "verdict", "data")}
+    return [
+        f"recipe      {recipe.name}: {recipe.title}",
+        *(f"{name:<12}{value}" for name, value in told.items() if value),
+    ]
 
 
 def per_class(run: "Run") -> "Table":
@@ -92,6 +94,32 @@ def leaderboard(result: "SearchResult") -> "Table":
         )
     columns = ("trial", "settings that differ from the defaults", result.objective, "seconds")
     return table(columns, rows, title="leaderboard")
+
+
+def comparison(board: "Leaderboard") -> "Table":
+    """Lay out a leaderboard over models."""
+    rows = [
+        (
+            entry.model,
+            f"{entry.accuracy:.4f}",
+            f"{100 * entry.behind[0]:.1f} to {100 * entry.behind[1]:.1f}",
+            f"{entry.macro_f1:.4f}",
+            f"{entry.seconds:.1f}",
+            f"{entry.parameters:,}",
+            f"{entry.milliseconds:.2f}",
+        )
+        for entry in board.entries
+    ]
+    columns = (
+        "model",
+        "accuracy",
+        "points behind",
+        "macro-F1",
+        "seconds",
+        "parameters",
+        "ms a text",
+    )
+    return table(columns, rows, title=f"{board.texts:,} {board.part} texts")
 
 
 def describe_inspection(found: "Inspection") -> list[object]:

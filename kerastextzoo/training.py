@@ -16,6 +16,7 @@ from kerastextzoo.embeddings import Coverage
 from kerastextzoo.errors import KerasTextZooError
 from kerastextzoo.evaluation import OBJECTIVES, Evaluation, check_objective, evaluate_probabilities
 from kerastextzoo.optimizers import EmbeddingUpdates, OptimizerName, create_optimizer
+from kerastextzoo.precision import Precision, choose_precision, computing_in
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.seeds import derive_seed
@@ -43,6 +44,9 @@ class TrainingConfig(Config):
     """rows: a step of adam or adamw changes the words of its batch alone, without momentum (fast);
     dense: the update of a dense layer; stock: Keras's own, which takes a word that comes twice for
     two."""
+    precision: Precision = "auto"
+    """auto: mixed_float16 on GPUs that have units for it, else float32; or float32, mixed_float16,
+    mixed_bfloat16. The saved model computes in float32."""
     patience: Count = 3
     """Epochs without a better validation score after which training stops."""
     class_weights: Literal["none", "balanced"] = "none"
@@ -205,7 +209,8 @@ def fit(
     )
     keras.utils.set_random_seed(derive_seed(seed, "training"))
     devices = open_strategy(strategy)
-    with devices.scope():
+    policy = choose_precision(config.precision)
+    with devices.scope(), computing_in(policy):
         network = spec.build(settings, task)
         network.compile(
             optimizer=create_optimizer(
@@ -243,6 +248,10 @@ def fit(
         ],
     ).history
     best_epoch = _best_epoch(history[objective], mode)
+    if policy != "float32":
+        with computing_in("float32"):
+            inference = spec.build(settings, task)
+        inference.set_weights(network.get_weights())
     return Fitted(
         model=inference,
         history=[

@@ -1,12 +1,15 @@
 """What tests share: a small real corpus, made of the docstrings of Python's standard library."""
 
+import gzip
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
 import pytest
+from commands import Command
 
 from kerastextzoo.data import Dataset, load_dataset
 from kerastextzoo.preparation import Preparation
@@ -54,3 +57,26 @@ def splits(corpus: Dataset) -> Splits:
 def preparation(splits: Splits) -> Preparation:
     """The small splits, made ready."""
     return Preparation(splits, TextConfig(min_count=1), seed=0)
+
+
+@pytest.fixture(scope="session")
+def data(splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """600 texts of three classes in a file."""
+    path = tmp_path_factory.mktemp("data") / "docs.tsv.gz"
+    parts = (splits.train, splits.validation, splits.test)
+    rows = [
+        f"{label}\t{text}"
+        for part in parts
+        if part
+        for label, text in zip(part.labels, part.texts, strict=True)
+    ]
+    path.write_bytes(gzip.compress("\n".join(["label\ttext", *rows]).encode()))
+    return path
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Command:
+    monkeypatch.chdir(tmp_path)
+    return Command(monkeypatch, capsys)

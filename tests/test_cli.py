@@ -1,6 +1,5 @@
 """The commands as people and scripts see them: output, exit status, what is left behind."""
 
-import gzip
 import io
 import json
 import os
@@ -16,33 +15,9 @@ from commands import Command
 
 from kerastextzoo.builders import list_models
 from kerastextzoo.console import Screen
-from kerastextzoo.splits import Splits
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = ["--epochs", "1", "--set", "embedding_features=8", "--set", "filters=8"]
-
-
-@pytest.fixture(scope="module")
-def data(splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """600 texts of three classes in a file."""
-    path = tmp_path_factory.mktemp("data") / "docs.tsv.gz"
-    parts = (splits.train, splits.validation, splits.test)
-    rows = [
-        f"{label}\t{text}"
-        for part in parts
-        if part
-        for label, text in zip(part.labels, part.texts, strict=True)
-    ]
-    path.write_bytes(gzip.compress("\n".join(["label\ttext", *rows]).encode()))
-    return path
-
-
-@pytest.fixture
-def command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Command:
-    monkeypatch.chdir(tmp_path)
-    return Command(monkeypatch, capsys)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +85,25 @@ def test_predict(command: Command, run: Path, monkeypatch: pytest.MonkeyPatch) -
     assert out.split("\t")[0] == given[0]["label"]
 
 
+def test_compare(command: Command, data: Path) -> None:
+    options = ("--data", data, "--epochs", 1, "--set", "embedding_features=8", "--out", "board")
+    found = command.json("compare", "--models", "cnn,fasttext", *options)
+    assert set(found) == {"part", "texts", "leaderboard", "verdict"}
+    keys = {"model", "accuracy", "macro_f1", "seconds", "parameters"}
+    assert all(keys < set(entry) for entry in found["leaderboard"])
+    assert len(found["leaderboard"]) == 6
+    status, out, err = command("compare", "--models", "cnn,fasttext", *options)
+    assert (status, out) == (2, "")
+    assert "exists already" in err
+    status, out, _ = command("compare", "--models", "cnn,fasttext", *options, "--resume")
+    assert status == 0
+    assert found["verdict"] in " ".join(out.split())
+    status, out, err = command("compare", "--models", "cnn,lsmt", "--out", "other")
+    assert (status, out) == (2, "")
+    assert "no model 'lsmt'; did you mean 'lstm'?" in err
+    assert not Path("other").exists()
+
+
 def test_export(command: Command, run: Path) -> None:
     found = command.json("export", run, "--to", "saved")
     assert Path(found["saved_model"], "saved_model.pb").is_file()
@@ -135,7 +129,7 @@ def test_notes_go_to_standard_error_and_quiet_stops_them(command: Command, data:
 BAD = {
     "no such command": (["trian"], "No such command 'trian'. Did you mean 'train'?"),
     "misspelt option": (["train", "--modle", "cnn"], "No such option: --modle"),
-    "no model": (["train"], "Missing option '--model'"),
+    "no model": (["tune"], "Missing option '--model'"),
     "unknown model": (["train", "--model", "cn"], "no model 'cn'; did you mean 'cnn'?"),
     "no number": (["train", "--model", "cnn", "--epochs", "x"], "Invalid value for '--epochs'"),
     "no epochs": (["train", "--model", "cnn", "--epochs", "0"], "setting epochs: "),

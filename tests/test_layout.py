@@ -29,9 +29,11 @@ ROWS = {
     unit: row
     for row, units in {
         4: "estimator cli cli_data console options summary __main__ __init__",
-        3: "run training evaluation inspection plots baselines export settings tuning",
+        3: "run training evaluation inspection plots baselines comparing export settings tuning "
+        "recipes",
         2: "builders preparation",
-        1: "kernels layers optimizers text tokenizers batching embeddings distribution",
+        1: "kernels layers optimizers text tokenizers batching embeddings distribution precision "
+        "cost",
         0: "errors spec data splits formats reading decoding stored_texts docstrings cache "
         "progress seeds storage",
     }.items()
@@ -46,7 +48,9 @@ USERS = {
         "options",
         "distribution",
         "export",
+        "kernels",
         "optimizers",
+        "precision",
         "text",
         "tokenizers",
         "training",
@@ -113,9 +117,15 @@ def python_files(source: Path) -> list[str]:
     return sorted(name.as_posix() for name in names)
 
 
-def test_wheel_has_every_source_file_once_and_the_typing_marker(wheel: Built) -> None:
+def test_wheel_has_every_source_file_once_the_recipes_and_the_typing_marker(wheel: Built) -> None:
     packaged = [name for name in wheel.files if name.startswith("kerastextzoo/")]
-    assert sorted(packaged) == sorted([*python_files(wheel.source), "kerastextzoo/py.typed"])
+    recipes = [
+        path.relative_to(wheel.source).as_posix()
+        for path in (wheel.source / "kerastextzoo" / "recipes").glob("*.toml")
+    ]
+    assert recipes
+    wanted = [*python_files(wheel.source), *recipes, "kerastextzoo/py.typed"]
+    assert sorted(packaged) == sorted(wanted)
 
 
 def test_setup_cfg_lists_the_folders_with_an_init_file_and_where_they_are() -> None:

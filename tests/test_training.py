@@ -1,11 +1,16 @@
 """Training: the best epoch kept, the same numbers for the same seed."""
 
+from typing import Any
+
+import keras
 import numpy as np
 import pytest
 
 from kerastextzoo.builders import cnn, get_spec
 from kerastextzoo.data import Dataset
 from kerastextzoo.errors import InputError
+from kerastextzoo.layers import MaskedConv1D
+from kerastextzoo.precision import choose_precision
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.spec import ModelConfig
 from kerastextzoo.splits import make_splits
@@ -127,3 +132,59 @@ def test_settings_default_to_the_models(preparation: Preparation) -> None:
     model = fit(preparation, "cnn", None, small, seed=0).model
     assert isinstance(get_spec("cnn").config(), ModelConfig)
     assert model.get_layer("embedding").output.shape[-1] == 8
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("updates", ["rows", "dense"])
+def test_half_precision_trains_and_is_saved_as_float32(
+    preparation: Preparation, precision: str, updates: str
+) -> None:
+    config = QUICK.replace(epochs=4, precision=precision, embedding_updates=updates)
+    half = fit(preparation, "cnn", SMALL, config, seed=0)
+    whole = fit(preparation, "cnn", SMALL, config.replace(precision="float32"), seed=0)
+    assert half.history[0]["loss"] == pytest.approx(whole.history[0]["loss"], abs=0.03)
+    assert half.history[-1]["loss"] == pytest.approx(whole.history[-1]["loss"], abs=0.12)
+    assert half.history[-1]["loss"] < 0.7
+    assert {layer.dtype_policy.name for layer in half.model.layers} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+    assert evaluate_part(half.model, preparation, "validation") == half.validation
+
+
+def test_without_a_gpu_training_computes_in_float32() -> None:
+    assert choose_precision("auto") == "float32"
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "policy"),
+    [([(9, 0)], "mixed_float16"), ([(8, 0), (6, 1)], "float32"), ([None], "float32")],
+)
+def test_precision_follows_the_gpus(
+    capabilities: list[tuple[int, int] | None], policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+
+    def details(gpu: tuple[int, int] | None) -> dict[str, tuple[int, int]]:
+        return {"compute_capability": gpu} if gpu else {}
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: capabilities)
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", details)
+    assert choose_precision("auto") == policy
+
+
+def test_a_graph_serves_every_length(
+    preparation: Preparation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int | None] = []
+    call = MaskedConv1D.call
+
+    def watched(layer: MaskedConv1D, inputs: Any, mask: Any = None) -> Any:
+        steps.append(inputs.shape[1])
+        return call(layer, inputs, mask=mask)
+
+    monkeypatch.setattr(MaskedConv1D, "call", watched)
+    config = QUICK.replace(epochs=3, batch_size=4)
+    lengths = preparation.texts["train"].lengths
+    assert len({int(length) for length in lengths}) > 20
+    fit(preparation, "cnn", SMALL.replace(kernel_sizes=(2,)), config, seed=0)
+    # Built, trained, and validated: the first batch alone, then one of any length.
+    assert len(steps) <= 5

@@ -1,0 +1,275 @@
+"""Several models and the linear ones on the same split: who is ahead, and whether that is luck."""
+
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kerastextzoo import plots
+from kerastextzoo.baselines import MAJORITY, fit_baselines
+from kerastextzoo.errors import InputError, named
+from kerastextzoo.preparation import Preparation
+from kerastextzoo.progress import Track, silent
+from kerastextzoo.run import AnswerWarning, Run, train
+from kerastextzoo.settings import Settings
+from kerastextzoo.splits import Splits, label_ids
+from kerastextzoo.storage import write_json
+
+_RESAMPLES = 10_000
+_INTERVAL = (2.5, 97.5)
+_TIMED_TEXTS = 1000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a leaderboard.
+
+    Attributes:
+        model: A model of the zoo or a baseline.
+        accuracy: On the texts that are compared.
+        macro_f1: Likewise.
+        seconds: Wall-clock time of the training.
+        parameters: Numbers that were fitted.
+        milliseconds: Of one answer from the raw text, many at a time.
+        behind: How much accuracy the best entry is ahead: low and high end of a 95 % interval,
+            by a paired bootstrap over the texts. Where it holds 0, the order may be chance.
+        run: Folder of the run; None for a baseline.
+    """
+
+    model: str
+    accuracy: float
+    macro_f1: float
+    seconds: float
+    parameters: int
+    milliseconds: float
+    behind: tuple[float, float]
+    run: str | None = None
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Models on the same texts, best first.
+
+    Attributes:
+        part: `test`, or `validation` where there are no test texts.
+        texts: How many texts that is.
+        entries: By accuracy.
+        verdict: In plain words, whether a network is worth its time.
+    """
+
+    part: str
+    texts: int
+    entries: tuple[Entry, ...]
+    verdict: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON keys of `compare`."""
+        return {
+            "part": self.part,
+            "texts": self.texts,
+            "leaderboard": [asdict(entry) for entry in self.entries],
+            "verdict": self.verdict,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class _Answered:
+    """What an entry is made from."""
+
+    model: str
+    right: npt.NDArray[np.bool_]
+    macro_f1: float
+    seconds: float
+    parameters: int
+    milliseconds: float
+    run: str | None = None
+
+
+def compare(
+    preparation: Preparation,
+    models: Mapping[str, Settings],
+    out: str | Path,
+    *,
+    seed: int = 0,
+    objective: str = "val_accuracy",
+    strategy: str = "none",
+    track: Track = silent,
+) -> Leaderboard:
+    """Fit the baselines, train the models and rank them all.
+
+    Each model becomes a run in `out`; one that is there already, with the same settings, seed and
+    data, is taken as it is. `leaderboard.json` and `leaderboard.png` are written beside them.
+
+    Args:
+        preparation: The data, made ready.
+        models: Settings of each model to train.
+        out: A folder, new or of the same comparison.
+        seed: Of weights, order and dropout.
+        objective: Which validation figure makes an epoch the best.
+        strategy: `none`, or `mirrored` for all devices of this machine.
+        track: Progress.
+
+    Raises:
+        InputError: `out` holds a run of other settings.
+    """
+    splits, out = preparation.splits, Path(out)
+    part = "validation" if splits.test is None else "test"
+    answered = list(_baselines(splits, part))
+    for model, settings in models.items():
+        folder = out / model
+        if folder.exists():
+            run = _same_run(folder, preparation, settings, seed)
+        else:
+            run = train(
+                preparation,
+                model,
+                folder,
+                settings=settings.model,
+                config=settings.training,
+                seed=seed,
+                objective=objective,
+                strategy=strategy,
+                track=track,
+            )
+        answered.append(_network(run, splits, part))
+    board = rank(answered, part)
+    write_json(out / "leaderboard.json", board.as_dict())
+    plots.draw_leaderboard(board.as_dict()["leaderboard"], out / "leaderboard.png")
+    return board
+
+
+def rank_with_baselines(run: Run, splits: Splits) -> Leaderboard:
+    """Rank one run among the baselines."""
+    part = "validation" if splits.test is None else "test"
+    return rank([*_baselines(splits, part), _network(run, splits, part)], part)
+
+
+def _same_run(folder: Path, preparation: Preparation, settings: Settings, seed: int) -> Run:
+    run = Run(folder)
+    wanted = {
+        "settings": settings.model.model_dump(mode="json"),
+        "training": settings.training.model_dump(mode="json"),
+        "text": preparation.config.model_dump(mode="json"),
+        "seed": seed,
+    }
+    differ = [name for name, value in wanted.items() if run.record[name] != value]
+    if run.record["data"]["fingerprint"] != preparation.splits.fingerprint:
+        differ.append("data")
+    if differ:
+        raise InputError(
+            f"{named(folder)}: a run with other {', '.join(differ)} is there; give another --out"
+        )
+    return run
+
+
+def _part(splits: Splits, part: str) -> Any:
+    return splits.test if part == "test" else splits.validation
+
+
+def _baselines(splits: Splits, part: str) -> Iterator[_Answered]:
+    truth = label_ids(_part(splits, part).labels, splits.label_names)
+    for baseline in fit_baselines(splits):
+        answers = baseline.answers[part]
+        yield _Answered(
+            baseline.name,
+            answers == truth,
+            macro_f1(truth, answers, len(splits.label_names)),
+            baseline.seconds,
+            baseline.parameters,
+            baseline.milliseconds,
+        )
+
+
+def macro_f1(truth: npt.NDArray[np.int32], answers: npt.NDArray[np.int32], classes: int) -> float:
+    """Return the mean F1 over all classes, whether they occur or not."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(truth, answers, labels=range(classes), average="macro", zero_division=0))
+
+
+def _network(run: Run, splits: Splits, part: str) -> _Answered:
+    data = _part(splits, part)
+    truth = label_ids(data.labels, splits.label_names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AnswerWarning)
+        answers = run.predict_proba(data.texts).argmax(axis=1).astype(np.int32)
+        some = data.texts[:_TIMED_TEXTS]
+        started = time.monotonic()
+        run.predict_proba(some)
+        seconds = time.monotonic() - started
+    return _Answered(
+        run.record["model"],
+        answers == truth,
+        macro_f1(truth, answers, len(splits.label_names)),
+        run.record["seconds"],
+        run.record["parameters"],
+        1000 * seconds / len(some),
+        str(run.directory),
+    )
+
+
+def rank(answered: Sequence[_Answered], part: str) -> Leaderboard:
+    """Order the entries, and say how sure the order is."""
+    order = sorted(answered, key=lambda entry: -entry.right.mean())
+    entries = tuple(
+        Entry(
+            model=entry.model,
+            accuracy=float(entry.right.mean()),
+            macro_f1=entry.macro_f1,
+            seconds=round(entry.seconds, 3),
+            parameters=entry.parameters,
+            milliseconds=round(entry.milliseconds, 4),
+            behind=paired_interval(order[0].right, entry.right),
+            run=entry.run,
+        )
+        for entry in order
+    )
+    return Leaderboard(part, len(order[0].right), entries, _verdict(order))
+
+
+def paired_interval(
+    one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_], seed: int = 0
+) -> tuple[float, float]:
+    """Return a 95 % interval of how much more accurate one is than the other.
+
+    The texts are drawn again with replacement, both answers to a text together. Only the numbers
+    of texts that one or the other alone has right matter, so they are drawn instead.
+
+    Example:
+        >>> right = np.arange(1000) % 10 > 0
+        >>> paired_interval(right, right)
+        (0.0, 0.0)
+        >>> low, high = paired_interval(right, np.arange(1000) % 10 > 1)
+        >>> bool(0 < low < 0.1 < high < 0.2)
+        True
+    """
+    difference = one.astype(int) - other.astype(int)
+    shares = np.bincount(difference + 1, minlength=3) / len(difference)
+    drawn = np.random.default_rng(seed).multinomial(len(difference), shares, size=_RESAMPLES)
+    low, high = np.percentile((drawn[:, 2] - drawn[:, 0]) / len(difference), _INTERVAL)
+    return float(low), float(high)
+
+
+def _verdict(order: Sequence[_Answered]) -> str:
+    linear = next(each for each in order if each.run is None and each.model != MAJORITY)
+    network = next((each for each in order if each.run is not None), None)
+    if network is None:
+        return f"{linear.model} is the best linear model"
+    low, high = paired_interval(network.right, linear.right)
+    lead = 100 * (network.right.mean() - linear.right.mean())
+    told = f"{lead:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
+    if low > 0:
+        return f"{network.model} is better than the best linear model, {linear.model}: {told}"
+    if high < 0:
+        return (
+            f"no network is worth its time here: {linear.model} is better ({network.model}: {told})"
+        )
+    return (
+        f"no network is clearly better than {linear.model} ({network.model}: {told}); "
+        "the linear model is the cheaper choice"
+    )

@@ -1,0 +1,44 @@
+"""Recipes: each can be trained by name, with the settings that its file says."""
+
+from pathlib import Path
+
+import pytest
+from commands import Command
+
+from kerastextzoo.errors import InputError
+from kerastextzoo.recipes import Recipe, get_recipe, list_recipes
+from kerastextzoo.run import Run
+from kerastextzoo.settings import check_training, share_out
+
+RECIPES = [pytest.param(recipe, id=recipe.name) for recipe in list_recipes()]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_settings_are_settings_of_the_model(recipe: Recipe) -> None:
+    settings = share_out(recipe.model, recipe.settings)
+    check_training(settings.model, settings.training, max_length=settings.text.max_length)
+
+
+def test_unknown_recipe() -> None:
+    with pytest.raises(InputError, match="no recipe 'film-lstm'; did you mean 'films-lstm'"):
+        get_recipe("film-lstm")
+
+
+def test_train_by_name(command: Command, data: Path) -> None:
+    listed = command.json("recipes")["recipes"]
+    assert [recipe["name"] for recipe in listed] == [recipe.name for recipe in list_recipes()]
+    options = ("--data", data, "--epochs", 1, "--set", "embedding_features=8")
+    found = command.json("train", "--recipe", "films-lstm", *options, "--set", "units=8")
+    record = Run(found["run"]).record
+    assert (record["recipe"], record["model"]) == ("films-lstm", "lstm")
+    assert record["settings"]["units"] == 8
+    assert record["settings"]["dropout"] == get_recipe("films-lstm").settings["dropout"]
+    assert record["training"]["epochs"] == 1
+    for wrong, said in (
+        (["--recipe", "films-lstm", "--model", "cnn"], "got both"),
+        ([], "got none"),
+        (["--recipe", "films"], "no recipe 'films'"),
+    ):
+        status, out, err = command("train", *wrong)
+        assert (status, out) == (2, "")
+        assert said in err
