@@ -120,17 +120,17 @@ class EncodedTexts:
 
 
 def padded_length(lengths: npt.ArrayLike, longest: int) -> npt.NDArray[np.int64]:
-    """Round lengths up to 1, 2 ... 8, 10, 12, 14, 16, 20, 24, 28, 32, 40 ... or the longest.
+    """Round lengths up to 1, 2 ... 16, 18, 20 ... 32, 36, 40 ... 64, 72 ... or the longest.
 
-    There are four lengths from one power of two to the next, so that at most a fifth is padding.
+    There are eight lengths from one power of two to the next, so that a ninth is padding at most.
 
     Example:
-        >>> padded_length([3, 9, 33], longest=35).tolist()
-        [3, 10, 35]
+        >>> padded_length([3, 17, 33], longest=35).tolist()
+        [3, 18, 35]
     """
     lengths = np.asarray(lengths, np.int64)
     _, bits = np.frexp(np.maximum(lengths - 1, 1))
-    step = np.int64(1) << np.maximum(bits.astype(np.int64) - 3, 0)
+    step = np.int64(1) << np.maximum(bits.astype(np.int64) - 4, 0)
     rounded: npt.NDArray[np.int64] = np.minimum(-(-lengths // step) * step, longest)
     return rounded
 
