@@ -121,20 +121,11 @@ def train(
         load_tensorflow()
         from kerastextzoo.recipes import get_recipe
         from kerastextzoo.run import train
-        from kerastextzoo.settings import check_training
         from kerastextzoo.summary import describe_recipe, describe_run, per_class, run_as_dict
 
         followed = get_recipe(recipe) if recipe else None
         model = followed.model if followed else str(model)
-        settings = options.settings(model, followed.settings if followed else {})
-        check_training(
-            settings.model,
-            settings.training,
-            max_length=settings.text.max_length,
-            vectors=options.embeddings,
-            objective=options.choose_objective(),
-            strategy=options.strategy,
-        )
+        settings = options.checked_settings(model, followed.settings if followed else {})
         out = options.new_folder(recipe or model)
         splits = options.read_splits(screen)
         preparation = options.prepare(screen, splits, settings)
@@ -249,20 +240,10 @@ def compare(
         load_tensorflow()
         from kerastextzoo.builders import list_models
         from kerastextzoo.comparing import compare
-        from kerastextzoo.settings import check_training
         from kerastextzoo.summary import comparison
 
         names = list_models() if models == "all" else [name.strip() for name in models.split(",")]
-        settings = {name: options.settings(name) for name in names}
-        for each in settings.values():
-            check_training(
-                each.model,
-                each.training,
-                max_length=each.text.max_length,
-                vectors=options.embeddings,
-                objective=options.choose_objective(),
-                strategy=options.strategy,
-            )
+        settings = {name: options.checked_settings(name) for name in names}
         resumed = options.out if resume else None
         out = resumed or options.new_folder("compare")
         splits = options.read_splits(screen)

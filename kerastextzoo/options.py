@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from kerastextzoo.splits import Splits
 
 
+_NO_RECIPE: Mapping[str, object] = MappingProxyType({})
+
+
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command one option for each field of its parameter `options`, a dataclass."""
     own = inspect.signature(command).parameters
@@ -183,9 +186,7 @@ class TrainingOptions(ReadingOptions):
         str, typer.Option(help="none, or mirrored: all devices of this machine.")
     ] = "none"
 
-    def settings(
-        self, model: str, recipe: Mapping[str, object] = MappingProxyType({})
-    ) -> "Settings":
+    def settings(self, model: str, recipe: Mapping[str, object] = _NO_RECIPE) -> "Settings":
         """Return the settings of a model, checked; what is given here goes before a recipe's."""
         from kerastextzoo.settings import share_out
 
@@ -199,6 +200,21 @@ class TrainingOptions(ReadingOptions):
             key, value = _assignment("--set", assignment)
             given[key] = value
         return share_out(model, given)
+
+    def checked_settings(self, model: str, recipe: Mapping[str, object] = _NO_RECIPE) -> "Settings":
+        """Return the settings of a model that is trained with them as they are."""
+        from kerastextzoo.settings import check_training
+
+        settings = self.settings(model, recipe)
+        check_training(
+            settings.model,
+            settings.training,
+            max_length=settings.text.max_length,
+            vectors=self.embeddings,
+            objective=self.choose_objective(),
+            strategy=self.strategy,
+        )
+        return settings
 
     def choose_objective(self, splits: "Splits | None" = None) -> str:
         """Return `--objective`, or what suits the sizes of the classes."""
