@@ -141,6 +141,7 @@ def plan_batches(
     rng: np.random.Generator | None = None,
     *,
     batch_tokens: int | None = None,
+    multiple_of: int = 1,
 ) -> list[npt.NDArray[np.int64]]:
     """Share the rows out into batches of similar length.
 
@@ -150,6 +151,8 @@ def plan_batches(
         rng: Shuffles the texts and then the batches; without it, texts are sorted by length.
         batch_tokens: Instead of so many texts, as many as fit into so many tokens, padding counted,
             but one at least.
+        multiple_of: With `batch_tokens`, what the number of texts in a batch is a multiple of, but
+            where the texts run out.
 
     Returns:
         The rows of each batch; every row is in exactly one.
@@ -171,21 +174,27 @@ def plan_batches(
         if batch_tokens is None:
             batches += [near[at : at + batch_size] for at in range(0, len(near), batch_size)]
         else:
-            batches += _fill(near, padded_length(lengths[near], lengths.max()), batch_tokens)
+            batches += _fill(
+                near, padded_length(lengths[near], lengths.max()), batch_tokens, multiple_of
+            )
     if rng is not None:
         rng.shuffle(batches)
     return batches
 
 
 def _fill(
-    rows: npt.NDArray[np.int64], steps: npt.NDArray[np.int64], batch_tokens: int
+    rows: npt.NDArray[np.int64],
+    steps: npt.NDArray[np.int64],
+    batch_tokens: int,
+    multiple_of: int,
 ) -> list[npt.NDArray[np.int64]]:
     """Cut rows, sorted by their steps, into batches of at most so many places."""
     batches, at = [], 0
     while at < len(rows):
         next_steps = steps[at : at + max(1, batch_tokens // int(steps[at]))]
         places = np.arange(1, len(next_steps) + 1) * next_steps
-        number = max(1, int(np.searchsorted(places, batch_tokens, side="right")))
+        number = int(np.searchsorted(places, batch_tokens, side="right"))
+        number = max(multiple_of, number // multiple_of * multiple_of)
         batches.append(rows[at : at + number])
         at += number
     return batches
@@ -220,7 +229,11 @@ class TrainingBatches:
         """Return the rows of each batch of this epoch."""
         rng = np.random.default_rng([self.seed, self.epoch])
         batches = plan_batches(
-            self.texts.lengths, self.batch_size, rng, batch_tokens=self.batch_tokens
+            self.texts.lengths,
+            self.batch_size,
+            rng,
+            batch_tokens=self.batch_tokens,
+            multiple_of=self.multiple_of,
         )
         if self.multiple_of == 1:
             return batches

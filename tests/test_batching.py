@@ -37,6 +37,18 @@ def test_batches_of_a_number_of_tokens_hold_no_more(rng: np.random.Generator | N
     assert np.std([len(rows) for rows in batches]) > 10
 
 
+def test_replicas_lose_no_long_text_to_a_number_of_tokens() -> None:
+    batches = TrainingBatches(
+        TEXTS, LABELS, batch_size=64, seed=0, multiple_of=2, batch_tokens=LENGTHS.max()
+    )
+    numbers = [len(rows) for rows in batches.plan()]
+    assert {number % 2 for number in numbers} == {0}
+    # Two of the longest are more than the number of tokens, and a batch all the same.
+    assert sum(numbers) >= len(TEXTS) - 1
+    batches.epoch = 1
+    assert [len(rows) for rows in batches.plan()] != numbers
+
+
 def test_text_longer_than_a_batch_is_a_batch() -> None:
     assert [rows.tolist() for rows in plan_batches(np.array([90, 80]), 1, batch_tokens=9)] == [
         [1],

@@ -30,6 +30,8 @@ settings = get_spec("cnn").config(filters=8, dropout=0.0, embedding_dropout=0.0)
 config = TrainingConfig(epochs=3, batch_size=16, embedding_features=8, learning_rate=0.005)
 one, two = (fit(preparation, "cnn", settings, config, strategy=name).model.get_weights()
             for name in ("none", "mirrored"))
+tokens = fit(preparation, "cnn", settings, strategy="mirrored", seed=0, config=config.replace(
+    batch_tokens=300, class_weights="balanced", epochs=6))
 fixed = {**settings.model_dump(), **config.model_dump(exclude=["embedding"])}
 result = tuning.tune(preparation, "cnn", sys.argv[1], max_trials=2, fixed=fixed,
                      strategy="mirrored")
@@ -41,6 +43,7 @@ print(json.dumps({
     "best": result.best.score,
     "again": run.evaluate(preparation.splits.validation).accuracy,
     "strategy": run.record["strategy"],
+    "tokens": tokens.validation.accuracy,
 }))
 """
 
@@ -56,3 +59,4 @@ def test_two_devices_train_as_one_does_and_a_search_uses_them(tmp_path: Path) ->
     assert said["trials"] == [["completed", None]] * 2
     assert said["best"] == said["again"] > 0.6
     assert said["strategy"] == "mirrored"
+    assert said["tokens"] > 0.6
