@@ -164,19 +164,19 @@ def plan_batches(
         [[3, 1], [2], [0]]
     """
     order = np.arange(len(lengths)) if rng is None else rng.permutation(len(lengths))
-    if batch_tokens is not None and len(lengths):
-        batch_size = max(1, int(batch_tokens / lengths.mean()))
-    window = max(len(lengths), 1) if rng is None else batch_size * _WINDOW
-    batches = []
-    for start in range(0, len(order), window):
-        near = order[start : start + window]
-        near = near[np.argsort(lengths[near], kind="stable")]
-        if batch_tokens is None:
+    if batch_tokens is not None:
+        # The steps of the sorted texts are the same in every order, and so are the batches' sizes:
+        # each epoch has as many batches as the last.
+        steps = padded_length(lengths, lengths.max(initial=1))
+        order = order[np.argsort(steps[order], kind="stable")]
+        batches = _fill(order, steps[order], batch_tokens, multiple_of)
+    else:
+        window = max(len(lengths), 1) if rng is None else batch_size * _WINDOW
+        batches = []
+        for start in range(0, len(order), window):
+            near = order[start : start + window]
+            near = near[np.argsort(lengths[near], kind="stable")]
             batches += [near[at : at + batch_size] for at in range(0, len(near), batch_size)]
-        else:
-            batches += _fill(
-                near, padded_length(lengths[near], lengths.max()), batch_tokens, multiple_of
-            )
     if rng is not None:
         rng.shuffle(batches)
     return batches

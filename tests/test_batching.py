@@ -49,6 +49,20 @@ def test_replicas_lose_no_long_text_to_a_number_of_tokens() -> None:
     assert [len(rows) for rows in batches.plan()] != numbers
 
 
+@pytest.mark.parametrize("batch_tokens", [None, 200])
+@pytest.mark.parametrize("multiple_of", [1, 2])
+def test_epochs_differ_and_have_as_many_batches(batch_tokens: int | None, multiple_of: int) -> None:
+    batches = TrainingBatches(
+        TEXTS, LABELS, batch_size=20, seed=0, multiple_of=multiple_of, batch_tokens=batch_tokens
+    )
+    plans = []
+    for batches.epoch in range(20):
+        plans.append(batches.plan())
+    assert len({len(plan) for plan in plans}) == 1
+    # Other batches, not the same ones in another order.
+    assert len({frozenset(rows) for plan in plans for rows in plan}) > 0.9 * sum(map(len, plans))
+
+
 def test_text_longer_than_a_batch_is_a_batch() -> None:
     assert [rows.tolist() for rows in plan_batches(np.array([90, 80]), 1, batch_tokens=9)] == [
         [1],

@@ -232,18 +232,19 @@ def test_a_kill_leaves_the_folder_whole_or_absent(tmp_path: Path, at: int) -> No
     """Each attempt is killed a little later; whatever is at the final name must verify."""
     program = (
         "import sys, pathlib; from kerastextzoo.storage import staged\n"
-        "out = pathlib.Path(sys.argv[1]); print('ready', flush=True)\n"
+        "out = pathlib.Path(sys.argv[1])\n"
         "for n in range(10**6):\n"
         "    with staged(out / str(n), 'run') as stage:\n"
         "        for name in 'abc': (stage / name).write_bytes(bytes(20_000))\n"
+        "    if n == 0: print('written', flush=True)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     child = subprocess.Popen(
         [sys.executable, "-c", program, tmp_path], env=environment, stdout=subprocess.PIPE
     )
     assert child.stdout is not None
-    child.stdout.readline()
-    time.sleep(0.02 + 0.0041 * at)
+    assert child.stdout.readline()
+    time.sleep(0.0041 * at)
     child.send_signal(signal.SIGKILL)
     child.wait()
     child.stdout.close()

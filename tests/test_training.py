@@ -71,6 +71,13 @@ def test_embedding_handling(preparation: Preparation, handling: str) -> None:
     assert result.coverage == (None if handling == "random" else coverage)
 
 
+def test_batches_of_so_many_tokens_train_for_many_epochs(preparation: Preparation) -> None:
+    settings = QUICK.replace(epochs=8, batch_tokens=200, patience=8)
+    result = fit(preparation, "cnn", SMALL, settings, seed=0)
+    assert len(result.history) == 8
+    assert result.validation.accuracy > 0.5
+
+
 def test_class_weights_lift_a_rare_class(corpus: Dataset) -> None:
     numpy_rows = [r for r, label in enumerate(corpus.labels) if label == "numpy"][:300]
     rare_rows = [r for r, label in enumerate(corpus.labels) if label == "scipy"][:30]
