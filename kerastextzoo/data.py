@@ -6,8 +6,8 @@ Files are read by `kerastextzoo.formats`; `kerastextzoo.splits` makes the parts 
 import hashlib
 import json
 import os
-import sys
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -20,8 +20,10 @@ import numpy.typing as npt
 from kerastextzoo.docstrings import load_docstrings
 from kerastextzoo.errors import quoted
 from kerastextzoo.formats import EMBEDDED, check_header, read_rows
+from kerastextzoo.label_sets import COLLECTIONS, Label, as_tuple, shown
 from kerastextzoo.progress import Progress
-from kerastextzoo.reading import Checks, DataWarning, Reading, Rows, Source, fold, input_error
+from kerastextzoo.reading import Checks, Reading, Rows, Source
+from kerastextzoo.rules import DataWarning, fold, input_error
 from kerastextzoo.stored_texts import StoredTexts, TextWriter
 
 if TYPE_CHECKING:
@@ -45,17 +47,22 @@ class Dataset:
     >>> Dataset("two", ("good film", "bad film"), ("pos", "neg")).subset([1])
     Dataset(name='two', texts=('bad film',), labels=('neg',))
 
+    In multi-label data a text has any number of labels, given as a tuple, a list or a set.
+
+    >>> Dataset("two", ("new long film", "film"), (("new", "long"), ())).labels
+    (('long', 'new'), ())
+
     Attributes:
         name: Where they come from, for people.
         texts: As they were read; many are kept on disk.
-        labels: One a text.
+        labels: One a text; in multi-label data a sorted tuple of labels a text.
         warnings: What was guessed or dropped on the way.
         origin: The file (`path`) and how it was read, where that is not the usual way.
     """
 
     name: str
     texts: Sequence[str]
-    labels: tuple[str, ...]
+    labels: tuple[Label, ...]
     warnings: tuple[str, ...] = field(default=(), repr=False, compare=False)
     origin: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 
@@ -65,9 +72,35 @@ class Dataset:
             raise input_error(
                 self.name, "texts and labels differ in number", f"{got}; expected as many"
             )
+        several = sum(isinstance(label, COLLECTIONS) for label in self.labels)
+        if 0 < several < len(self.labels):
+            got = f"got {several} lists of labels and {len(self.labels) - several} labels"
+            rest = f"{got}; expected lists in every row or in none"
+            raise input_error(self.name, "labels and lists of labels mixed", rest)
+        if several:
+            sets = tuple(tuple(sorted(set(label))) for label in self.labels)
+            object.__setattr__(self, "labels", sets)
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a text may have any number of labels, so that `labels` holds tuples."""
+        return bool(self.labels) and not isinstance(self.labels[0], str)
+
+    @property
+    def label_counts(self) -> Counter[str]:
+        """How many texts have each label."""
+        return Counter(name for label in self.labels for name in as_tuple(label))
+
+    def as_multi_label(self) -> "Dataset":
+        """Return the same texts with a tuple of labels each."""
+        return self.with_labels(tuple(map(as_tuple, self.labels)))
+
+    def with_labels(self, labels: tuple[Label, ...]) -> "Dataset":
+        """Return the same texts with other labels."""
+        return _with_keys(replace(self, labels=labels), self.keys)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -186,16 +219,27 @@ def dataset_from_frame(
     *,
     text_column: str = "text",
     label_column: str = "label",
+    label_separator: str | None = None,
     name: str = "frame",
 ) -> Dataset:
     """Take texts and labels from a pandas DataFrame; rows are counted from 1.
+
+    A column of lists is multi-label data.
+
+    Args:
+        frame: Has a column of texts and one of labels.
+        text_column: The name of the column of texts.
+        label_column: The name of the column of labels.
+        label_separator: Between the labels of a row, where they are one string.
+        name: What to call it in messages.
 
     Raises:
         InputError: A column is missing, or some of the rows can't be used.
     """
     columns, header = (text_column, label_column), [str(column) for column in frame.columns]
     check_header(name, "", columns, header)
-    return _from_cells(name, [frame.iloc[:, header.index(column)].tolist() for column in columns])
+    cells = [frame.iloc[:, header.index(column)].tolist() for column in columns]
+    return _from_cells(name, cells, Reading(label_separator=label_separator))
 
 
 def dataset_from_hub(
@@ -204,17 +248,19 @@ def dataset_from_hub(
     part: str | None = None,
     text_column: str = "text",
     label_column: str = "label",
+    label_separator: str | None = None,
     name: str = "hub",
 ) -> Dataset:
     """Take texts and labels from a `datasets.Dataset`; ids of a `ClassLabel` become its names.
 
-    Nothing is downloaded.
+    A column of lists is multi-label data. Nothing is downloaded.
 
     Args:
         dataset: A `datasets.Dataset`, or a `datasets.DatasetDict`, of which `part` is taken.
         part: Which data set of a `datasets.DatasetDict`.
         text_column: The name of the column of texts.
         label_column: The name of the column of labels.
+        label_separator: Between the labels of a row, where they are one string.
         name: What to call it in messages.
 
     Raises:
@@ -228,33 +274,42 @@ def dataset_from_hub(
         dataset = dataset[part]
     check_header(name, "", (text_column, label_column), dataset.column_names)
     labels = list(dataset[label_column])
-    names = getattr(dataset.features[label_column], "names", None)
+    kind = dataset.features[label_column]
+    names = getattr(getattr(kind, "feature", kind), "names", None)
     if names is not None:
-        # The hub's own id for "no label" is -1.
-        labels = [None if label is None or label < 0 else names[label] for label in labels]
-    return _from_cells(name, [list(dataset[text_column]), labels])
+        labels = [_hub_names(label, names) for label in labels]
+    cells = [list(dataset[text_column]), labels]
+    return _from_cells(name, cells, Reading(label_separator=label_separator))
 
 
-def _from_cells(name: str, cells: list[list[object]]) -> Dataset:
+def _hub_names(label: Any, names: Sequence[str]) -> Any:
+    if isinstance(label, COLLECTIONS):
+        return [_hub_names(each, names) for each in label]
+    # The hub's own id for "no label" is -1.
+    return None if label is None or label < 0 else names[label]
+
+
+def _from_cells(name: str, cells: list[list[object]], reading: Reading) -> Dataset:
     rows = ((str(i), list(values)) for i, values in enumerate(zip(*cells, strict=True), 1))
-    return _collect(rows, Checks(name, Reading()))
+    return _collect(rows, Checks(name, reading))
 
 
 def _collect(rows: Rows, checks: Checks) -> Dataset:
-    """Check rows of a text and a label while they come, and keep the good ones."""
-    texts, labels, keys, places = TextWriter(), list[str](), array("Q"), list[str]()
+    """Check rows of a text and its labels while they come, and keep the good ones."""
+    texts, sets, keys, places = TextWriter(), list[tuple[str, ...]](), array("Q"), list[str]()
     for row, (said, named) in rows:
         text = checks.text(row, said)
-        label = None if text is None else checks.label(row, named)
-        if text is None or label is None or not checks.has_words(row, text):
+        label_set = None if text is None else checks.labels.read(row, named)
+        if text is None or label_set is None or not checks.has_words(row, text):
             continue
         texts.append(text)
-        labels.append(sys.intern(label))
+        sets.append(label_set)
         keys.append(_key(text))
         places.append(row)
     checks.finish()
-    if not labels:
+    if not sets:
         raise input_error(checks.source, "0 examples", "expected rows; check the source")
+    labels: Iterable[Label] = sets if checks.labels.multi_label else (names[0] for names in sets)
     data = Dataset(str(checks.source), texts.finish(), tuple(labels))
     _tell_repeats(_with_keys(data, np.array(keys, np.uint64)), places, checks)
     return _with_keys(replace(data, warnings=tuple(checks.warner.said)), data.keys)
@@ -269,8 +324,8 @@ def _tell_repeats(data: Dataset, places: Sequence[str], checks: Checks) -> None:
         checks.warn("repeated text", rest, [places[row] for row in again[:5]], len(again))
     torn = [rows for rows in repeats if len({data.labels[row] for row in rows}) > 1]
     if torn:
-        named = ", ".join(quoted(label) for label in sorted({data.labels[i] for i in torn[0]}))
+        named = ", ".join(sorted({quoted(shown(data.labels[i])) for i in torn[0]}))
         rest = f"got {named} for {quoted(data.texts[torn[0][0]])}; no model can learn both"
         rows = [row for found in torn for row in found]
-        what = f"{len(torn)} texts have several labels"
+        what = f"{len(torn)} texts have several {'sets of ' if data.multi_label else ''}labels"
         checks.warn(what, rest, [places[row] for row in rows[:5]], len(rows))

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from kerastextzoo.errors import InputError, quoted
 from kerastextzoo.progress import Progress
-from kerastextzoo.reading import Checks, Reading, input_error
+from kerastextzoo.reading import Checks, Reading
+from kerastextzoo.rules import input_error
 
 _MEGABYTE = 2**20
 _PIECE = _MEGABYTE

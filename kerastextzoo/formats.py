@@ -17,7 +17,9 @@ from typing import Any
 
 from kerastextzoo.decoding import Lines, check_size, read_bytes, read_lines, read_text
 from kerastextzoo.errors import InputError, nearest, quoted
-from kerastextzoo.reading import Checks, Rows, Rule, Source, input_error
+from kerastextzoo.label_checks import OneOrMore
+from kerastextzoo.reading import Checks, Rows, Source
+from kerastextzoo.rules import Rule, input_error
 
 EMBEDDED = "docstrings"
 ACCEPTED = (
@@ -259,18 +261,18 @@ def _fasttext_rows(found: Lines, checks: Checks, columns: Sequence[str]) -> Rows
     unlabelled = Rule(
         "no label at the start", "expected '__label__NAME text'; add it or remove the line"
     )
-    several = Rule("several labels", "expected one; keep one label a line")
     for row, line in found:
         if not line.strip():
             continue
-        label, text = [*re.split("[ \t]", line, maxsplit=1), ""][:2]
         if not _is_labelled(line):
             checks.broken(unlabelled, row, line)
-        elif _is_labelled(text.lstrip()):
-            checks.broken(several, row, line)
-        else:
-            # A row of texts alone, if one column is wanted.
-            yield row, list[object]((text, label.removeprefix("__label__"))[: len(columns)])
+            continue
+        marks, text = OneOrMore(), line
+        while _is_labelled(text.lstrip()):
+            mark, text = [*re.split("[ \t]", text.lstrip(), maxsplit=1), ""][:2]
+            marks.append(mark.removeprefix("__label__"))
+        # A row of texts alone, if one column is wanted.
+        yield row, list[object]((text, marks)[: len(columns)])
 
 
 def _is_labelled(line: str) -> bool:

@@ -95,6 +95,10 @@ class ReadingOptions(OutputOptions):
     sep: Annotated[
         str | None, typer.Option(help="Between columns: ',', ';', TAB. Default: by the suffix.")
     ] = None
+    label_separator: Annotated[
+        str | None,
+        typer.Option(help="Multi-label data: between the labels of a row, such as '|'."),
+    ] = None
     label_map: Annotated[
         list[str] | None,
         typer.Option(metavar="OLD=NEW", help="Read a label as another one; can be repeated."),

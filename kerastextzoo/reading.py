@@ -6,72 +6,16 @@ encodings are in `kerastextzoo.decoding`, the kinds of files in `kerastextzoo.fo
 
 import os
 import re
-import warnings
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from kerastextzoo.errors import InputError, quoted
+from kerastextzoo.label_checks import LabelChecks
 from kerastextzoo.progress import Progress
-
-LONGEST_LABEL = 200
-_SHOWN = 5
-_T = TypeVar("_T")
+from kerastextzoo.rules import Found, Rule, Warner, input_error, utf8
 
 Source = str | os.PathLike[str]
 Rows = Iterable[tuple[str, list[object]]]  # where in the file, and the cells of the wanted columns
-
-
-class DataWarning(UserWarning):
-    """Something in the data was guessed or dropped."""
-
-
-def _message(where: object, what: str, rest: str, rows: Sequence[str], count: int | None) -> str:
-    """Say what is wrong in how many rows, and name the first five."""
-    count = len(rows) if count is None else count
-    more = ", ..." if count > _SHOWN else ""
-    many = f" in {count} rows ({', '.join(rows[:_SHOWN])}{more})" if count > 1 else ""
-    text = f"{':'.join([str(where), *filter(None, rows[:1])])}: {what}{many}; {rest}"
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
-def input_error(
-    where: object, what: str, rest: str, rows: Sequence[str] = (), count: int | None = None
-) -> InputError:
-    """Return the error that says what is wrong where.
-
-    Args:
-        where: The file, or another name of the data.
-        what: What is wrong.
-        rest: What came, what was expected, the way out.
-        rows: The first rows that it is wrong in.
-        count: How many there are; None: these.
-    """
-    return InputError(_message(where, what, rest, rows, count))
-
-
-class Warner:
-    """Warns of what was guessed or dropped, and remembers it.
-
-    Attributes:
-        said: All warnings so far.
-    """
-
-    def __init__(self, said: Iterable[str] = ()) -> None:
-        self.said = list(said)
-
-    def __call__(
-        self,
-        where: object,
-        what: str,
-        rest: str,
-        rows: Sequence[str] = (),
-        count: int | None = None,
-    ) -> None:
-        """Warn; the arguments are those of `input_error`."""
-        self.said.append(_message(where, what, rest, rows, count))
-        warnings.warn(self.said[-1], DataWarning, stacklevel=3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +26,8 @@ class Reading:
         text_column: The name of the column of texts.
         label_column: The name of the column of labels.
         separator: Between the columns of a .csv or .tsv file; None: by its suffix.
+        label_separator: Between the labels of a row in multi-label data; None: one label a row,
+            unless it is a list. An empty cell is a row without a label.
         label_map: New names of labels by the old ones.
         encoding: None for UTF-8, or UTF-16 if the file starts with its byte order mark.
         errors: `strict` refuses bytes that can't be decoded, `replace` counts and replaces them.
@@ -95,6 +41,7 @@ class Reading:
     text_column: str = "text"
     label_column: str = "label"
     separator: str | None = None
+    label_separator: str | None = None
     label_map: Mapping[str, str] = field(default_factory=dict)
     encoding: str | None = None
     errors: str = "strict"
@@ -111,6 +58,11 @@ class Reading:
         ):
             rest = "expected one ASCII character, such as ';' or a TAB"
             raise InputError(f"separator: got {quoted(self.separator)}; {rest}")
+        if self.label_separator is not None and (
+            not self.label_separator or len(self.label_separator.splitlines()) > 1
+        ):
+            rest = "expected what stands between two labels, such as '|'"
+            raise InputError(f"label_separator: got {quoted(self.label_separator)}; {rest}")
         if not all(map(str.strip, self.label_map.values())):
             raise InputError("label_map: got an empty label; expected OLD=NEW with both")
         for name in ("max_text_bytes", "max_expanded_bytes"):
@@ -119,55 +71,10 @@ class Reading:
                 raise InputError(f"{name}: got {value}; expected 1 or more")
 
 
-@dataclass(frozen=True)
-class Rule:
-    """What each row must keep to.
-
-    Attributes:
-        what: What is wrong with a row that breaks it; `{largest}` stands for the largest size.
-        expected: What was expected, and how to mend it.
-    """
-
-    what: str
-    expected: str
-
-
-@dataclass
-class _Found:
-    """How often something was found, and where first."""
-
-    rows: list[str] = field(default_factory=list)
-    count: int = 0
-    value: object = None
-    largest: int = 0
-
-    def add(self, row: str, value: object = None, size: int = 0) -> None:
-        if not self.count:
-            self.value = value
-        if self.count < _SHOWN:
-            self.rows.append(row)
-        self.count += 1
-        self.largest = max(self.largest, size)
-
-
-@dataclass
-class _Label:
-    """A label, how it is written, and how often."""
-
-    label: str
-    shown: str
-    count: int = 0
-
-
 _NO_TEXT = Rule("text missing or no string", "expected a string; mend or remove the row")
 _NUL = Rule("NUL characters", "expected text; remove them, or strip NUL")
 _IMPOSSIBLE = Rule(
     "text with impossible characters", "expected text; remove halves of surrogate pairs"
-)
-_NO_LABEL = Rule("label missing", "expected a name or a whole number; add it or remove the row")
-_BAD_LABEL = Rule(
-    "not a label (the longest has {largest} characters)",
-    f"expected one line of up to {LONGEST_LABEL} characters; is it the column of texts?",
 )
 
 
@@ -181,6 +88,7 @@ class Checks:
 
     Attributes:
         warner: Remembers the warnings.
+        labels: Likewise of the labels alone.
         replaced: Characters that stand for bytes which can't be decoded.
         replaced_as: The encoding they are not in.
     """
@@ -192,11 +100,11 @@ class Checks:
         self.warner = Warner()
         self.replaced = 0
         self.replaced_as = ""
-        self._broken: dict[Rule, _Found] = {}
-        self._blank, self._nuls, self._replaced = _Found(), _Found(), _Found()
+        self._broken: dict[Rule, Found] = {}
+        self._blank, self._nuls, self._replaced = Found(), Found(), Found()
         self._numbers = self._texts = self._removed = 0
         self._first = ""
-        self._labels: dict[tuple[type, str | int], _Label] = {}
+        self.labels = LabelChecks(source, reading, self.broken)
         self._too_long = Rule(
             "text too long (the longest has {largest} bytes)",
             f"expected up to {reading.max_text_bytes}; cut the text, or raise max_text_bytes",
@@ -215,7 +123,7 @@ class Checks:
 
     def broken(self, rule: Rule, row: str, value: object, size: int = 0) -> None:
         """Note that a row breaks a rule; the first one's value is quoted."""
-        self._broken.setdefault(rule, _Found()).add(row, value, size)
+        self._broken.setdefault(rule, Found()).add(row, value, size)
 
     def replaced_in(self, row: str) -> None:
         """Note that a row has characters that stand for bytes which can't be decoded."""
@@ -230,7 +138,7 @@ class Checks:
         size = 0
         if not isinstance(value, str):
             rule = _NO_TEXT
-        elif (data := _utf8(value, None)) is None:
+        elif (data := utf8(value, None)) is None:
             rule = _IMPOSSIBLE
         elif b"\0" in data:
             rule = _NUL
@@ -240,36 +148,6 @@ class Checks:
             return value
         self.broken(rule, row, value, size)
         return None
-
-    def label(self, row: str, value: object) -> str | None:
-        """Return the label of a row; None if it can't be used."""
-        if not isinstance(value, str | int):
-            self.broken(_NO_LABEL, row, value)
-            return None
-        known = self._labels.get((type(value), value)) or self._read_label(row, value)
-        if known is None:
-            return None
-        known.count += 1
-        return known.label
-
-    def _read_label(self, row: str, value: str | int) -> "_Label | None":
-        label = str(value).strip()
-        if not label:
-            self.broken(_NO_LABEL, row, value)
-            return None
-        if (
-            len(label.splitlines()) != 1
-            or len(label) > LONGEST_LABEL
-            or b"\0" in _utf8(label, b"\0")
-        ):
-            self.broken(_BAD_LABEL, row, value, len(label))
-            return None
-        written: str | int = value
-        if label in self.reading.label_map:
-            written = label = self.reading.label_map[label].strip()
-        shown = quoted(written) if isinstance(written, str) else str(written)
-        self._labels[type(value), value] = known = _Label(label, shown)
-        return known
 
     def has_words(self, row: str, text: str) -> bool:
         """Tell whether a text is more than blanks; count those that are not, and numbers."""
@@ -286,7 +164,7 @@ class Checks:
 
         Raises:
             InputError: Rows break a rule, and they are not to be skipped; no text has words; or a
-                label is written in several ways.
+                label is written in several ways; or some labels alone are lists.
         """
         for rule, found in self._broken.items():
             what, rest = rule.what.format(largest=found.largest), f"got {quoted(found.value)}; "
@@ -303,7 +181,7 @@ class Checks:
             rest = f"got {self._removed}; expected text"
             self.warn("NUL characters removed", rest, self._nuls.rows, self._nuls.count)
         self._tell_blank()
-        self._check_spellings()
+        self.labels.finish()
 
     def _tell_blank(self) -> None:
         if self._texts and self._blank.count == self._texts:
@@ -316,39 +194,3 @@ class Checks:
         if 2 * self._numbers > self._texts:
             rest = f"got {quoted(self._first)}; expected words; is it the column of texts?"
             self.warn(f"{self._numbers / self._texts:.0%} of the texts are numbers", rest)
-
-    def _check_spellings(self) -> None:
-        """Refuse labels that differ in case, space or form alone, such as 1 and 1.0."""
-        spellings: dict[str, Counter[str]] = {}
-        for known in self._labels.values():
-            form = re.sub(r"^([+-]?\d+)\.0+$", r"\1", fold(known.label))
-            spellings.setdefault(form, Counter())[known.shown] += known.count
-        several = [counts for counts in spellings.values() if len(counts) > 1]
-        if not several:
-            return
-        shown = several[0].most_common(_SHOWN)
-        got = ", ".join(f"{label} ({count} rows)" for label, count in shown)
-        what = f"{len(several)} labels are written in several ways"
-        rest = f"got {got}; expected one way; make them the same, or map one with label_map"
-        raise input_error(self.source, what, rest)
-
-
-def fold(text: str) -> str:
-    """Return what texts have in common that differ in case and white space alone.
-
-    >>> fold("So  GOOD ")
-    'so good'
-    """
-    folded = text.casefold()
-    # Most texts have nothing but single spaces, which is quicker to see than to mend.
-    if folded.isprintable() and "  " not in folded:
-        return folded.strip(" ")
-    return " ".join(folded.split())
-
-
-def _utf8(text: str, otherwise: _T) -> bytes | _T:
-    """Return a text in UTF-8; something else if it holds halves of surrogate pairs."""
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return otherwise

@@ -13,7 +13,8 @@ from kerastextzoo.data import Dataset, load_dataset
 from kerastextzoo.errors import InputError, nearest, quoted
 from kerastextzoo.formats import EMBEDDED, find_parts
 from kerastextzoo.progress import Progress
-from kerastextzoo.reading import Reading, Source, Warner, input_error
+from kerastextzoo.reading import Reading, Source
+from kerastextzoo.rules import Warner, input_error
 
 Rows = npt.NDArray[np.int64]  # row numbers, counted from 0
 

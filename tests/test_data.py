@@ -12,7 +12,7 @@ import pytest
 
 from kerastextzoo.data import Dataset, DataWarning, load_dataset, load_texts
 from kerastextzoo.errors import InputError
-from kerastextzoo.reading import fold
+from kerastextzoo.rules import fold
 from kerastextzoo.splits import Splits, label_ids, make_splits
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -35,7 +35,7 @@ ROWS = {
         1: "kernels layers optimizers text tokenizers batching embeddings distribution precision "
         "cost",
         0: "errors spec data splits formats reading decoding stored_texts docstrings cache "
-        "progress seeds storage",
+        "progress seeds storage rules label_checks label_sets",
     }.items()
     for unit in units.split()
 }
