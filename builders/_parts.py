@@ -5,8 +5,17 @@ from typing import Any, Literal
 
 import keras
 
-from kerastextzoo.layers import DropConnectLSTM, RowEmbedding
+from kerastextzoo.layers import (
+    DropConnectLSTM,
+    HashedNGrams,
+    MaskedGlobalAveragePooling1D,
+    MaskedGlobalMaxPooling1D,
+    MaskedRootPooling1D,
+    RowEmbedding,
+)
 from kerastextzoo.spec import Count, ModelConfig, Rate, SearchSpace, Task
+
+_WIDE_SCALE = 10.0
 
 
 def embed(config: ModelConfig, task: Task) -> tuple[Any, Any]:
@@ -47,6 +56,14 @@ class RecurrentConfig(RecurrentDropoutConfig):
     """Recurrent layers, one above the other."""
     units: Count = 128
     """Width of each layer's state."""
+
+
+class ReadoutConfig(RecurrentConfig):
+    """Settings of models that make one vector of the states of their recurrent layers."""
+
+    readout: Literal["last", "max", "mean"] = "last"
+    """What is read of the states: the last one, or each feature's largest or mean over all of them,
+    through which a long text's beginning reaches the classes at once."""
 
 
 def recurrent_dropout(config: RecurrentDropoutConfig) -> dict[str, float]:
@@ -92,6 +109,15 @@ def stack(
     return vectors
 
 
+def read_states(config: ReadoutConfig, layer: Callable[..., Any], vectors: Any) -> Any:
+    """Stack recurrent layers and read them: `(batch, steps, features)` to `(batch, units)`."""
+    if config.readout == "last":
+        return stack(config, layer, vectors)
+    states = stack(config, layer, vectors, return_sequences=True)
+    pooling = {"max": MaskedGlobalMaxPooling1D, "mean": MaskedGlobalAveragePooling1D}
+    return pooling[config.readout]()(states)
+
+
 def draw_recurrent(space: SearchSpace, *, most_layers: int, layers: int = 1) -> dict[str, Any]:
     """Draw the settings of `RecurrentConfig`.
 
@@ -123,7 +149,29 @@ def classify(config: ModelConfig, task: Task, tokens: Any, features: Any, name: 
         dense = keras.layers.Dense(config.dense_units, activation=config.dense_activation)
         features = keras.layers.Dropout(config.dropout)(dense(features))
     # float32 whatever the policy: a half-precision softmax loses the small classes.
-    classes = keras.layers.Dense(
-        task.num_classes, activation="softmax", dtype="float32", name="classes"
-    )(features)
+    if not config.wide_ngrams:
+        dense = keras.layers.Dense(
+            task.num_classes, activation="softmax", dtype="float32", name="classes"
+        )
+        return keras.Model(tokens, dense(features), name=name)
+    deep = keras.layers.Dense(task.num_classes, dtype="float32", name="deep")(features)
+    scores = keras.layers.Add(dtype="float32")([deep, _wide(config, task, tokens)])
+    classes = keras.layers.Activation("softmax", dtype="float32", name="classes")(scores)
     return keras.Model(tokens, classes, name=name)
+
+
+def _wide(config: ModelConfig, task: Task, tokens: Any) -> Any:
+    """Score classes by the n-grams of a text: `(batch, steps)` to `(batch, classes)`."""
+    ngrams = HashedNGrams(config.wide_buckets, range(1, config.wide_ngrams + 1))(tokens)
+    scores = RowEmbedding(
+        config.wide_buckets + 1,
+        task.num_classes,
+        mask_zero=True,
+        embeddings_initializer="zeros",
+        dtype="float32",
+        name="wide",
+    )(ngrams)
+    # Whole n-grams, not single classes of one.
+    scores = keras.layers.Dropout(config.dropout, noise_shape=(None, None, 1))(scores)
+    # The table starts at zero and moves by the learning rate: at this scale it keeps up.
+    return keras.layers.Rescaling(_WIDE_SCALE, dtype="float32")(MaskedRootPooling1D()(scores))

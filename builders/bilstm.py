@@ -7,17 +7,17 @@ in Ba et al. 2016, https://arxiv.org/abs/1607.06450.
 import keras
 
 from kerastextzoo.builders._parts import (
-    RecurrentConfig,
+    ReadoutConfig,
     bidirectional_lstm,
     classify,
     draw_recurrent,
     embed,
-    stack,
+    read_states,
 )
 from kerastextzoo.spec import Count, SearchSpace, Task
 
 
-class BiLSTMConfig(RecurrentConfig):
+class BiLSTMConfig(ReadoutConfig):
     """Settings of `bilstm`."""
 
     layers: Count = 2
@@ -34,7 +34,7 @@ def build(config: BiLSTMConfig, task: Task) -> keras.Model:
         (None, 3)
     """
     tokens, vectors = embed(config, task)
-    states = stack(config, bidirectional_lstm, vectors)
+    states = read_states(config, bidirectional_lstm, vectors)
     if config.layer_norm:
         states = keras.layers.LayerNormalization()(states)
     return classify(config, task, tokens, states, name="bilstm")

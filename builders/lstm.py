@@ -8,17 +8,17 @@ in Merity et al. 2017, https://arxiv.org/abs/1708.02182, or, form `state`, as in
 import keras
 
 from kerastextzoo.builders._parts import (
-    RecurrentConfig,
+    ReadoutConfig,
     classify,
     draw_recurrent,
     embed,
     lstm_layer,
-    stack,
+    read_states,
 )
 from kerastextzoo.spec import SearchSpace, Task
 
 
-class LSTMConfig(RecurrentConfig):
+class LSTMConfig(ReadoutConfig):
     """Settings of `lstm`."""
 
 
@@ -30,7 +30,7 @@ def build(config: LSTMConfig, task: Task) -> keras.Model:
         (None, 3)
     """
     tokens, vectors = embed(config, task)
-    state = stack(config, lstm_layer, vectors)
+    state = read_states(config, lstm_layer, vectors)
     return classify(config, task, tokens, state, name="lstm")
 
 

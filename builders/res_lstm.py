@@ -6,12 +6,12 @@ model can use. Where `units` is the embedding's width, the residual needs no wei
 
 import keras
 
-from kerastextzoo.builders._parts import RecurrentConfig, classify, draw_recurrent, embed, stack
+from kerastextzoo.builders._parts import ReadoutConfig, classify, draw_recurrent, embed, read_states
 from kerastextzoo.layers import ResLSTM
 from kerastextzoo.spec import SearchSpace, Task
 
 
-class ResLSTMConfig(RecurrentConfig):
+class ResLSTMConfig(ReadoutConfig):
     """Settings of `res_lstm`."""
 
 
@@ -23,7 +23,7 @@ def build(config: ResLSTMConfig, task: Task) -> keras.Model:
         (None, 3)
     """
     tokens, vectors = embed(config, task)
-    state = stack(config, ResLSTM, vectors)
+    state = read_states(config, ResLSTM, vectors)
     return classify(config, task, tokens, state, name="res_lstm")
 
 

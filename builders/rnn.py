@@ -8,11 +8,11 @@ from typing import Literal
 
 import keras
 
-from kerastextzoo.builders._parts import RecurrentConfig, classify, draw_recurrent, embed, stack
+from kerastextzoo.builders._parts import ReadoutConfig, classify, draw_recurrent, embed, read_states
 from kerastextzoo.spec import SearchSpace, Task
 
 
-class RNNConfig(RecurrentConfig):
+class RNNConfig(ReadoutConfig):
     """Settings of `rnn`."""
 
     recurrent_dropout_form: Literal["state"] = "state"
@@ -27,7 +27,7 @@ def build(config: RNNConfig, task: Task) -> keras.Model:
         (None, 3)
     """
     tokens, vectors = embed(config, task)
-    state = stack(config, keras.layers.SimpleRNN, vectors)
+    state = read_states(config, keras.layers.SimpleRNN, vectors)
     return classify(config, task, tokens, state, name="rnn")
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # leave the order of the texts to chance.
 _WINDOW = 50
 _TEXTS_AT_ONCE = 4096
+_UNKNOWN_ID = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,8 +204,9 @@ def _fill(
 class TrainingBatches:
     """Batches of token ids and label ids, shuffled anew for each epoch.
 
-    Set `epoch` before each epoch; the order depends on the seed and the epoch alone, so a training
-    that goes on after a break meets the texts in the same order.
+    Set `epoch` before each epoch; the order, and which words `word_dropout` replaces by the unknown
+    one, depend on the seed and the epoch alone, so a training that goes on after a break meets the
+    same batches.
     """
 
     def __init__(
@@ -216,6 +218,7 @@ class TrainingBatches:
         seed: int,
         multiple_of: int = 1,
         batch_tokens: int | None = None,
+        word_dropout: float = 0.0,
     ) -> None:
         self.texts = texts
         self.label_ids = label_ids
@@ -223,6 +226,7 @@ class TrainingBatches:
         self.seed = seed
         self.multiple_of = multiple_of
         self.batch_tokens = batch_tokens
+        self.word_dropout = word_dropout
         self.epoch = 0
 
     def plan(self) -> list[npt.NDArray[np.int64]]:
@@ -245,8 +249,13 @@ class TrainingBatches:
         return len(self.plan())
 
     def __iter__(self) -> Iterator[tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]]:
+        rng = np.random.default_rng([self.seed, self.epoch, 1])
         for rows in self.plan():
-            yield self.texts.padded(rows), self.label_ids[rows]
+            tokens = self.texts.padded(rows)
+            if self.word_dropout:
+                dropped = rng.random(tokens.shape) < self.word_dropout
+                tokens[dropped & (tokens > 0)] = _UNKNOWN_ID
+            yield tokens, self.label_ids[rows]
 
     def as_dataset(self) -> "tf.data.Dataset":
         """Return a TensorFlow data set that iterates over the epoch set at that moment."""

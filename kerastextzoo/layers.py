@@ -140,8 +140,24 @@ class MaskedMaxPooling1D(keras.layers.Layer):
         return {**super().get_config(), "pool_size": self.pool_size, "strides": self.strides}
 
 
+class _GlobalPooling(keras.layers.Layer):
+    """Makes one vector of all steps: `(batch, steps, features)` to `(batch, features)`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        """No step is left to mask."""
+        return
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The steps go."""
+        return input_shape[0], input_shape[2]
+
+
 @_register
-class MaskedGlobalMaxPooling1D(keras.layers.Layer):
+class MaskedGlobalMaxPooling1D(_GlobalPooling):
     """The largest value of each feature over the whole text.
 
     `(batch, steps, features)` to `(batch, features)`. Masked steps never win; a text that is all
@@ -152,24 +168,12 @@ class MaskedGlobalMaxPooling1D(keras.layers.Layer):
         TensorShape([2, 4])
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Take the maximum over the steps that are seen."""
         if mask is None:
             return ops.max(inputs, axis=1)
         largest = ops.max(_hide(inputs, mask, -float("inf")), axis=1)
         return ops.where(ops.any(mask, axis=1, keepdims=True), largest, ops.zeros_like(largest))
-
-    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
-        """No step is left to mask."""
-        return
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The steps go."""
-        return input_shape[0], input_shape[2]
 
 
 @contextmanager
@@ -476,7 +480,7 @@ def _last_seen(values: Any, mask: Any) -> Any:
 
 
 @_register
-class MaskedGlobalAveragePooling1D(keras.layers.Layer):
+class MaskedGlobalAveragePooling1D(_GlobalPooling):
     """The mean of each feature over the whole text.
 
     `(batch, steps, features)` to `(batch, features)`. Masked steps do not count; a text that is
@@ -487,10 +491,6 @@ class MaskedGlobalAveragePooling1D(keras.layers.Layer):
         TensorShape([2, 4])
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Take the mean over the steps that are seen."""
         if mask is None:
@@ -499,17 +499,30 @@ class MaskedGlobalAveragePooling1D(keras.layers.Layer):
         total = ops.sum(_hide(inputs, mask, 0.0), axis=1)
         return total / ops.cast(ops.maximum(seen, 1), inputs.dtype)
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
-        """No step is left to mask."""
-        return
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The steps go."""
-        return input_shape[0], input_shape[2]
+@_register
+class MaskedRootPooling1D(_GlobalPooling):
+    """The sum of each feature over the whole text, divided by the root of the number of steps.
+
+    `(batch, steps, features)` to `(batch, features)`: what many steps agree on counts for more
+    than in a mean, and a long text does not drown a short one as in a sum. Masked steps do not
+    count; a text that is all padding gives zeros. The mask ends here.
+
+    Example:
+        >>> MaskedRootPooling1D()(ops.ones((2, 4, 3)))[0].numpy().tolist()
+        [2.0, 2.0, 2.0]
+    """
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """Add up the steps that are seen."""
+        if mask is None:
+            mask = ops.ones(ops.shape(inputs)[:2], "bool")
+        seen = ops.cast(ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True), inputs.dtype)
+        return ops.sum(_hide(inputs, mask, 0.0), axis=1) / ops.sqrt(ops.maximum(seen, 1))
 
 
 @_register
-class MaskedAttentionPooling1D(keras.layers.Layer):
+class MaskedAttentionPooling1D(_GlobalPooling):
     """A mean over the whole text in which each step has the weight that a learned vector gives it.
 
     `(batch, steps, features)` to `(batch, features)`: the steps h_t are weighted by the softmax of
@@ -523,10 +536,6 @@ class MaskedAttentionPooling1D(keras.layers.Layer):
     Reference:
         Zhou et al. 2016, https://aclanthology.org/P16-2034
     """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the vector that steps are compared with."""
@@ -547,14 +556,6 @@ class MaskedAttentionPooling1D(keras.layers.Layer):
         # The strongest step has 1, so that only a text without steps has less.
         weights = weights / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)
         return ops.sum(inputs * ops.cast(weights, inputs.dtype), axis=1)
-
-    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
-        """No step is left to mask."""
-        return
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The steps go."""
-        return input_shape[0], input_shape[2]
 
 
 @_register

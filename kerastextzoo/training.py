@@ -11,16 +11,18 @@ from pydantic import Field
 
 from kerastextzoo.batching import EncodedTexts, TrainingBatches, plan_batches
 from kerastextzoo.builders import get_spec
+from kerastextzoo.callbacks import AverageWeights, KeepBest, Pace, Validate
 from kerastextzoo.distribution import open_strategy
 from kerastextzoo.embeddings import Coverage
 from kerastextzoo.errors import KerasTextZooError
-from kerastextzoo.evaluation import OBJECTIVES, Evaluation, check_objective, evaluate_probabilities
+from kerastextzoo.evaluation import Evaluation, check_objective, evaluate_probabilities
 from kerastextzoo.optimizers import EmbeddingUpdates, OptimizerName, create_optimizer
 from kerastextzoo.precision import Precision, choose_precision, computing_in
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.progress import Track, silent
+from kerastextzoo.schedules import Decay, WarmUpAndDecay
 from kerastextzoo.seeds import derive_seed
-from kerastextzoo.spec import Config, Count, ModelConfig, SearchSpace, Task
+from kerastextzoo.spec import Config, Count, ModelConfig, Rate, SearchSpace, Task
 
 _PREDICTION_TOKENS = 2**15
 
@@ -47,6 +49,17 @@ class TrainingConfig(Config):
     precision: Precision = "auto"
     """auto: mixed_float16 on GPUs that have units for it, else float32; or float32, mixed_float16,
     mixed_bfloat16. The saved model computes in float32."""
+    warm_up: Rate = 0.0
+    """Share of all steps in which the learning rate rises from 0."""
+    decay: Decay = "none"
+    """How the learning rate falls to 0 after that, over all epochs: none, linear or cosine."""
+    weight_averaging: Rate = 0.0
+    """Share of the weights' running mean that each step keeps, such as 0.99; the mean is validated
+    and saved in place of the last weights. 0: no mean."""
+    label_smoothing: Rate = 0.0
+    """Share of the true class's probability that training spreads over all classes."""
+    word_dropout: Rate = 0.0
+    """Share of the words that training replaces by the unknown word."""
     patience: Count = 3
     """Epochs without a better validation score after which training stops."""
     class_weights: Literal["none", "balanced"] = "none"
@@ -109,55 +122,6 @@ def predict_probabilities(model: keras.Model, texts: EncodedTexts) -> npt.NDArra
     return answers
 
 
-class _Validate(keras.callbacks.Callback):
-    """Evaluates after each epoch, by the same code that evaluates a saved run."""
-
-    def __init__(self, inference: keras.Model, preparation: Preparation) -> None:
-        super().__init__()
-        self.inference = inference
-        self.preparation = preparation
-        self.started = time.monotonic()
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.started = time.monotonic()
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if np.isfinite(logs["loss"]):
-            evaluation = evaluate_part(self.inference, self.preparation, "validation")
-            logs.update({name: evaluation.objective(name) for name in OBJECTIVES})
-        else:
-            logs.update(dict.fromkeys(OBJECTIVES, float("nan")))
-        logs["seconds"] = round(time.monotonic() - self.started, 3)
-
-
-class _Pace(keras.callbacks.Callback):
-    """Sets the order of each epoch's texts, and shows how far training is."""
-
-    def __init__(self, batches: TrainingBatches, what: str, epochs: int, track: Track) -> None:
-        super().__init__()
-        self.batches, self.what, self.epochs, self.track = batches, what, epochs, track
-        self.steps = len(batches)
-        self.epoch = 0
-        self.note = ""
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.epoch = self.batches.epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        # The last step waits for the validation, which may be the end.
-        done = self.epoch * self.steps + batch
-        self.track(self.what, done, self.epochs * self.steps, self.note)
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.note = (
-            f"epoch {epoch + 1}/{self.epochs} loss {logs['loss']:.4f} "
-            f"val_loss {logs['val_loss']:.4f} val_accuracy {logs['val_accuracy']:.4f}"
-        )
-
-    def on_train_end(self, logs: Any = None) -> None:
-        self.track(self.what, self.epochs * self.steps, self.epochs * self.steps, self.note)
-
-
 def evaluate_part(model: keras.Model, preparation: Preparation, part: str) -> Evaluation:
     """Evaluate a model on the `train`, `validation` or `test` texts."""
     return evaluate_probabilities(
@@ -197,7 +161,7 @@ def fit(
     spec = get_spec(model)
     settings = settings or spec.config()
     config = config or TrainingConfig()
-    mode = OBJECTIVES[check_objective(objective)]
+    check_objective(objective)
     matrix, coverage = None, None
     if config.embedding != "random":
         matrix, coverage = preparation.embedding(config.embedding_features)
@@ -210,18 +174,6 @@ def fit(
     keras.utils.set_random_seed(derive_seed(seed, "training"))
     devices = open_strategy(strategy)
     policy = choose_precision(config.precision)
-    with devices.scope(), computing_in(policy):
-        network = spec.build(settings, task)
-        network.compile(
-            optimizer=create_optimizer(
-                config.optimizer, config.learning_rate, config.clip_norm, config.embedding_updates
-            ),
-            loss="sparse_categorical_crossentropy",
-            metrics=["accuracy"],
-        )
-    # Outside the scope and without the optimizer: it answers on one device, and a file of it is a
-    # third of the size.
-    inference = keras.Model(network.inputs, network.outputs, name=network.name)
     batches = TrainingBatches(
         preparation.texts["train"],
         preparation.label_ids["train"],
@@ -229,7 +181,30 @@ def fit(
         seed=derive_seed(seed, "order"),
         multiple_of=devices.num_replicas_in_sync,
         batch_tokens=config.batch_tokens,
+        word_dropout=config.word_dropout,
     )
+    with devices.scope(), computing_in(policy):
+        network = spec.build(settings, task)
+        network.compile(
+            optimizer=create_optimizer(
+                config.optimizer,
+                _learning_rate(config, len(batches)),
+                config.clip_norm,
+                config.embedding_updates,
+            ),
+            loss=_loss(config),
+            metrics=["accuracy"],
+        )
+    # Outside the scope and without the optimizer: it answers on one device, and a file of it is a
+    # third of the size.
+    inference = keras.Model(network.inputs, network.outputs, name=network.name)
+    averaging = []
+    if config.weight_averaging or policy != "float32":
+        with computing_in("float32"):
+            inference = spec.build(settings, task)
+        inference.set_weights(network.get_weights())
+        averaging = [AverageWeights(inference, config.weight_averaging)]
+    best = KeepBest(inference, objective, config.patience)
     started = time.monotonic()
     history = network.fit(
         batches.as_dataset(),
@@ -240,36 +215,46 @@ def fit(
         shuffle=False,
         callbacks=[
             keras.callbacks.TerminateOnNaN(),
-            _Validate(inference, preparation),
-            keras.callbacks.EarlyStopping(
-                objective, mode=mode, patience=config.patience, restore_best_weights=True
-            ),
-            _Pace(batches, f"training {model}", config.epochs, track),
+            *averaging,
+            Validate(lambda: evaluate_part(inference, preparation, "validation")),
+            best,
+            Pace(batches, f"training {model}", config.epochs, track),
         ],
     ).history
-    best_epoch = _best_epoch(history[objective], mode)
-    if policy != "float32":
-        with computing_in("float32"):
-            inference = spec.build(settings, task)
-        inference.set_weights(network.get_weights())
+    if best.best_epoch is None:
+        raise TrainingDivergedError(
+            "training diverged: the loss is not finite after the first epoch; "
+            "lower learning_rate or set clip_norm"
+        )
     return Fitted(
         model=inference,
         history=[
             {"epoch": epoch + 1, **{name: float(values[epoch]) for name, values in history.items()}}
             for epoch in range(len(history["loss"]))
         ],
-        best_epoch=best_epoch,
+        best_epoch=best.best_epoch,
         validation=evaluate_part(inference, preparation, "validation"),
         coverage=coverage,
         seconds=time.monotonic() - started,
     )
 
 
-def _best_epoch(scores: list[float], mode: str) -> int:
-    values = np.array(scores) * (1 if mode == "max" else -1)
-    if not np.isfinite(values).any():
-        raise TrainingDivergedError(
-            "training diverged: the loss is not finite after the first epoch; "
-            "lower learning_rate or set clip_norm"
+def _learning_rate(config: TrainingConfig, steps: int) -> float | WarmUpAndDecay:
+    if not config.warm_up and config.decay == "none":
+        return config.learning_rate
+    return WarmUpAndDecay(config.learning_rate, config.epochs * steps, config.warm_up, config.decay)
+
+
+def _loss(config: TrainingConfig) -> Any:
+    if not config.label_smoothing:
+        return "sparse_categorical_crossentropy"
+
+    def smoothed_crossentropy(label_ids: Any, probabilities: Any) -> Any:
+        classes = keras.ops.one_hot(
+            keras.ops.cast(label_ids, "int32"), probabilities.shape[-1], dtype=probabilities.dtype
         )
-    return int(np.nanargmax(np.where(np.isfinite(values), values, -np.inf))) + 1
+        return keras.losses.categorical_crossentropy(
+            classes, probabilities, label_smoothing=config.label_smoothing
+        )
+
+    return smoothed_crossentropy

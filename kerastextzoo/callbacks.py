@@ -1,0 +1,144 @@
+"""What happens around the batches of a training: order, progress, validation, the best weights."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerastextzoo.batching import TrainingBatches
+from kerastextzoo.evaluation import OBJECTIVES, Evaluation
+from kerastextzoo.progress import Track
+
+# Averaging costs a pass over all weights; so many steps share one.
+_STEPS_A_SHARE = 5
+
+
+class Pace(keras.callbacks.Callback):
+    """Sets the order of each epoch's texts, and shows how far training is."""
+
+    def __init__(self, batches: TrainingBatches, what: str, epochs: int, track: Track) -> None:
+        super().__init__()
+        self.batches, self.what, self.epochs, self.track = batches, what, epochs, track
+        self.steps = len(batches)
+        self.epoch = 0
+        self.note = ""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Tell the batches which epoch they are for."""
+        self.epoch = self.batches.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Show the step."""
+        # The last step waits for the validation, which may be the end.
+        done = self.epoch * self.steps + batch
+        self.track(self.what, done, self.epochs * self.steps, self.note)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Note the figures."""
+        self.note = (
+            f"epoch {epoch + 1}/{self.epochs} loss {logs['loss']:.4f} "
+            f"val_loss {logs['val_loss']:.4f} val_accuracy {logs['val_accuracy']:.4f}"
+        )
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Show the end."""
+        self.track(self.what, self.epochs * self.steps, self.epochs * self.steps, self.note)
+
+
+class AverageWeights(keras.callbacks.Callback):
+    """Keeps the running mean of the weights in another model of the same shape.
+
+    After step t the mean moves towards the weights by 1 - min(decay, (1 + t) / (10 + t)), so that
+    it is not held back by the start. With a decay of 0, and for what is not trained, such as the
+    statistics of a batch normalisation, the weights are copied at the end of each epoch.
+
+    Args:
+        averaged: The model that holds the mean.
+        decay: Share of the mean that a step keeps, 0 to 1.
+
+    Reference:
+        Polyak and Juditsky 1992, https://doi.org/10.1137/0330046
+    """
+
+    def __init__(self, averaged: keras.Model, decay: float) -> None:
+        super().__init__()
+        self.averaged, self.decay = averaged, decay
+        self.step = 0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Move the mean."""
+        self.step += 1
+        if not self.decay or self.step % _STEPS_A_SHARE:
+            return
+        kept = min(self.decay, (1 + self.step) / (10 + self.step)) ** _STEPS_A_SHARE
+        pairs = zip(self.averaged.trainable_weights, self.model.trainable_weights, strict=True)
+        for mean, weight in pairs:
+            mean.assign(mean + (weight - mean) * (1 - kept))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Copy what has no mean."""
+        which = "non_trainable_weights" if self.decay else "weights"
+        pairs = zip(getattr(self.averaged, which), getattr(self.model, which), strict=True)
+        for copy, weight in pairs:
+            copy.assign(weight)
+
+
+class Validate(keras.callbacks.Callback):
+    """Evaluates after each epoch, by the same code that evaluates a saved run.
+
+    Args:
+        evaluate: Evaluates the model that is to be saved on the validation texts.
+    """
+
+    def __init__(self, evaluate: Callable[[], Evaluation]) -> None:
+        super().__init__()
+        self.evaluate = evaluate
+        self.started = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Start the clock."""
+        self.started = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Evaluate."""
+        if np.isfinite(logs["loss"]):
+            evaluation = self.evaluate()
+            logs.update({name: evaluation.objective(name) for name in OBJECTIVES})
+        else:
+            logs.update(dict.fromkeys(OBJECTIVES, float("nan")))
+        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+        logs["learning_rate"] = float(rate)
+        logs["seconds"] = round(time.monotonic() - self.started, 3)
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Stops when validation no longer improves, and gives a model the weights of the best epoch.
+
+    Args:
+        judged: The model that is evaluated after each epoch.
+        objective: Which figure of the epoch counts.
+        patience: Epochs without a better one after which training stops.
+    """
+
+    def __init__(self, judged: keras.Model, objective: str, patience: int) -> None:
+        super().__init__()
+        self.judged, self.objective, self.patience = judged, objective, patience
+        self.best = -np.inf
+        self.best_epoch: int | None = None
+        self.weights: list[Any] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Keep the weights if they are the best."""
+        score = logs[self.objective] * (1 if OBJECTIVES[self.objective] == "max" else -1)
+        if score > self.best:
+            self.best, self.best_epoch = score, epoch + 1
+            self.weights = self.judged.get_weights()
+        elif epoch + 1 - (self.best_epoch or 0) >= self.patience:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Give the best weights back."""
+        if self.best_epoch is not None:
+            self.judged.set_weights(self.weights)
