@@ -152,6 +152,7 @@ def create_model(
     num_classes: int,
     embedding: npt.NDArray[np.float32] | int = 100,
     embedding_trainable: bool = True,
+    multi_label: bool = False,
     **settings: object,
 ) -> "keras.Model":
     """Build an uncompiled model: token ids `(batch, steps)` to probabilities `(batch, classes)`.
@@ -163,6 +164,7 @@ def create_model(
         embedding: A start of shape `(vocabulary_size, features)`, or the number of features for a
             random one.
         embedding_trainable: Whether training may change the embedding.
+        multi_label: Whether each class has a probability of its own, whatever the others have.
         **settings: Fields of the model's configuration.
 
     Raises:
@@ -178,5 +180,6 @@ def create_model(
         num_classes=num_classes,
         embedding=embedding,
         embedding_trainable=embedding_trainable,
+        multi_label=multi_label,
     )
     return spec.build(spec.config.parse(settings), task)

@@ -148,15 +148,16 @@ def classify(config: ModelConfig, task: Task, tokens: Any, features: Any, name: 
     if config.dense_units:
         dense = keras.layers.Dense(config.dense_units, activation=config.dense_activation)
         features = keras.layers.Dropout(config.dropout)(dense(features))
+    activation = "sigmoid" if task.multi_label else "softmax"
     # float32 whatever the policy: a half-precision softmax loses the small classes.
     if not config.wide_ngrams:
         dense = keras.layers.Dense(
-            task.num_classes, activation="softmax", dtype="float32", name="classes"
+            task.num_classes, activation=activation, dtype="float32", name="classes"
         )
         return keras.Model(tokens, dense(features), name=name)
     deep = keras.layers.Dense(task.num_classes, dtype="float32", name="deep")(features)
     scores = keras.layers.Add(dtype="float32")([deep, _wide(config, task, tokens)])
-    classes = keras.layers.Activation("softmax", dtype="float32", name="classes")(scores)
+    classes = keras.layers.Activation(activation, dtype="float32", name="classes")(scores)
     return keras.Model(tokens, classes, name=name)
 
 

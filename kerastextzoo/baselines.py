@@ -1,7 +1,8 @@
 """Models without a network: the floor that a network must clear to be worth its time.
 
 All of them count words, alone and in pairs (Chinese: characters). To add one, write a class with
-`fit(counts, classes)` and `predict(counts)` and give it a line in `_LINEAR`.
+`fit(counts, classes)`, `predict(counts)` and `decision_function(counts)` and give it a line in
+`_LINEAR`. For multi-label data one of each is fitted a class.
 """
 
 import time
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kerastextzoo.splits import Splits, label_ids
+from kerastextzoo.evaluation import choose_thresholds
+from kerastextzoo.splits import LabelIds, Splits, label_ids
 from kerastextzoo.text import choose_tokenizer
 
 MAJORITY = "majority class"
@@ -25,14 +27,15 @@ class Baseline:
 
     Attributes:
         name: What the tables call it.
-        answers: Class ids of the `validation` texts, and of the `test` texts, if any.
+        answers: Class ids of the `validation` texts, and of the `test` texts, if any; for
+            multi-label data which text is given which class, `(texts, classes)`.
         seconds: Wall-clock time of counting words and fitting.
         milliseconds: Of one answer, from the raw text.
         parameters: Numbers that were fitted.
     """
 
     name: str
-    answers: dict[str, npt.NDArray[np.int32]]
+    answers: dict[str, npt.NDArray[Any]]
     seconds: float
     milliseconds: float
     parameters: int
@@ -40,6 +43,9 @@ class Baseline:
 
 def fit_baselines(splits: Splits) -> Iterator[Baseline]:
     """Fit the majority class, TF-IDF with two linear models, and NB-SVM, with default settings.
+
+    For multi-label data the thresholds of the linear models are chosen on the validation texts, as
+    those of a network are.
 
     Example:
         >>> from kerastextzoo.data import Dataset
@@ -55,8 +61,10 @@ def fit_baselines(splits: Splits) -> Iterator[Baseline]:
     parts = {"validation": splits.validation}
     if splits.test is not None:
         parts["test"] = splits.test
-    common = int(np.bincount(truth).argmax())
-    answers = {name: np.full(len(part), common, np.int32) for name, part in parts.items()}
+    several = splits.multi_label
+    common = int((truth.sum(axis=0) if several else np.bincount(truth)).argmax())
+    one = np.eye(len(splits.label_names), dtype=bool)[common] if several else np.int32(common)
+    answers = {name: np.array([one] * len(part)) for name, part in parts.items()}
     yield Baseline(MAJORITY, answers, 0.0, 0.0, 1)
 
     counter = TfidfVectorizer(
@@ -65,11 +73,19 @@ def fit_baselines(splits: Splits) -> Iterator[Baseline]:
     counted, counting = _timed(counter.fit_transform, splits.train.texts)
     counts, reading = _timed(_of_each, counter.transform, {k: p.texts for k, p in parts.items()})
     for name, kind in _LINEAR.items():
-        model, fitting = _timed(kind().fit, counted, truth)
-        answers, answering = _timed(_of_each, model.predict, counts)
+        if several:
+            model, fitting = _timed(_OneAClass(kind).fit, counted, truth)
+            scores, answering = _timed(_of_each, model.decision_function, counts)
+            known = label_ids(splits.validation.labels, splits.label_names)
+            thresholds = choose_thresholds(scores["validation"], known, usual=0.0)
+            answers = {part: given >= thresholds for part, given in scores.items()}
+        else:
+            model, fitting = _timed(kind().fit, counted, truth)
+            found, answering = _timed(_of_each, model.predict, counts)
+            answers = {part: given.astype(np.int32) for part, given in found.items()}
         yield Baseline(
             name=name,
-            answers={part: given.astype(np.int32) for part, given in answers.items()},
+            answers=answers,
             seconds=counting + fitting,
             milliseconds=1000 * (reading + answering) / sum(map(len, parts.values())),
             parameters=model.coef_.size + model.intercept_.size,
@@ -109,10 +125,35 @@ class _NaiveBayesSVM:
         self.coef_, self.intercept_ = np.array(weights), np.concatenate(biases)
         return self
 
+    def decision_function(self, counts: Any) -> npt.NDArray[np.float64]:
+        scores: npt.NDArray[np.float64] = counts.sign() @ self.coef_.T + self.intercept_
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
     def predict(self, counts: Any) -> npt.NDArray[np.int64]:
-        scores = counts.sign() @ self.coef_.T + self.intercept_
-        found = scores[:, 0] > 0 if scores.shape[1] == 1 else scores.argmax(axis=1)
-        return np.asarray(found, np.int64)
+        scores = self.decision_function(counts)
+        return np.asarray(scores > 0 if scores.ndim == 1 else scores.argmax(axis=1), np.int64)
+
+
+class _OneAClass:
+    """For multi-label data: a linear model for each class, of the texts with it and without it."""
+
+    def __init__(self, kind: Callable[[], Any]) -> None:
+        self.kind = kind
+
+    def fit(self, counts: Any, truth: LabelIds) -> "_OneAClass":
+        # A class of all texts leaves nothing to learn.
+        columns = [column.astype(np.int32) for column in truth.T]
+        self.models = [None if one.all() else self.kind().fit(counts, one) for one in columns]
+        learned = [model for model in self.models if model is not None]
+        nothing = [np.zeros((0, counts.shape[1]))]
+        self.coef_ = np.concatenate(nothing + [model.coef_ for model in learned])
+        self.intercept_ = np.ones(len(learned))
+        return self
+
+    def decision_function(self, counts: Any) -> npt.NDArray[np.float64]:
+        always = np.ones(counts.shape[0])
+        scores = [model.decision_function(counts) if model else always for model in self.models]
+        return np.stack(scores, axis=1)
 
 
 def _linear_svm() -> Any:

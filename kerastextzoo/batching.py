@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -204,6 +204,8 @@ def _fill(
 class TrainingBatches:
     """Batches of token ids and label ids, shuffled anew for each epoch.
 
+    Label ids are `(batch,)`, those of multi-label data `(batch, classes)`.
+
     Set `epoch` before each epoch; the order, and which words `word_dropout` replaces by the unknown
     one, depend on the seed and the epoch alone, so a training that goes on after a break meets the
     same batches.
@@ -212,7 +214,7 @@ class TrainingBatches:
     def __init__(
         self,
         texts: EncodedTexts,
-        label_ids: npt.NDArray[np.int32],
+        label_ids: npt.NDArray[np.integer[Any]],
         *,
         batch_size: int,
         seed: int,
@@ -248,7 +250,7 @@ class TrainingBatches:
     def __len__(self) -> int:
         return len(self.plan())
 
-    def __iter__(self) -> Iterator[tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]]:
+    def __iter__(self) -> Iterator[tuple[npt.NDArray[np.int32], npt.NDArray[np.integer[Any]]]]:
         rng = np.random.default_rng([self.seed, self.epoch, 1])
         for rows in self.plan():
             tokens = self.texts.padded(rows)
@@ -262,6 +264,6 @@ class TrainingBatches:
         import tensorflow as tf
 
         ids = tf.TensorSpec((None, None), tf.int32)
-        labels = tf.TensorSpec((None,), tf.int32)
+        labels = tf.TensorSpec((None, *self.label_ids.shape[1:]), self.label_ids.dtype)
         batches = tf.data.Dataset.from_generator(lambda: iter(self), output_signature=(ids, labels))
         return batches.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)

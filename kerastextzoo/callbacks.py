@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kerastextzoo.batching import TrainingBatches
-from kerastextzoo.evaluation import OBJECTIVES, Evaluation
+from kerastextzoo.evaluation import OBJECTIVES, Evaluation, objectives
 from kerastextzoo.progress import Track
 
 # Averaging costs a pass over all weights; so many steps share one.
@@ -37,9 +37,10 @@ class Pace(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Note the figures."""
+        shown = "val_micro_f1" if "val_micro_f1" in logs else "val_accuracy"
         self.note = (
             f"epoch {epoch + 1}/{self.epochs} loss {logs['loss']:.4f} "
-            f"val_loss {logs['val_loss']:.4f} val_accuracy {logs['val_accuracy']:.4f}"
+            f"val_loss {logs['val_loss']:.4f} {shown} {logs[shown]:.4f}"
         )
 
     def on_train_end(self, logs: Any = None) -> None:
@@ -90,11 +91,13 @@ class Validate(keras.callbacks.Callback):
 
     Args:
         evaluate: Evaluates the model that is to be saved on the validation texts.
+        multi_label: Whether the data is.
     """
 
-    def __init__(self, evaluate: Callable[[], Evaluation]) -> None:
+    def __init__(self, evaluate: Callable[[], Evaluation], *, multi_label: bool) -> None:
         super().__init__()
         self.evaluate = evaluate
+        self.objectives = objectives(multi_label=multi_label)
         self.started = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -105,9 +108,9 @@ class Validate(keras.callbacks.Callback):
         """Evaluate."""
         if np.isfinite(logs["loss"]):
             evaluation = self.evaluate()
-            logs.update({name: evaluation.objective(name) for name in OBJECTIVES})
+            logs.update({name: evaluation.objective(name) for name in self.objectives})
         else:
-            logs.update(dict.fromkeys(OBJECTIVES, float("nan")))
+            logs.update(dict.fromkeys(self.objectives, float("nan")))
         rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
         logs["learning_rate"] = float(rate)
         logs["seconds"] = round(time.monotonic() - self.started, 3)

@@ -162,6 +162,7 @@ def tune(
         from kerastextzoo import tuning
         from kerastextzoo.comparing import rank_with_baselines
         from kerastextzoo.summary import (
+            answers_picture,
             comparison,
             describe_run,
             leaderboard,
@@ -199,11 +200,12 @@ def tune(
             overwrite=overwrite,
             track=screen.track,
         )
-        board = rank_with_baselines(result.run, splits)
+        run = result.run
+        board = rank_with_baselines(run, splits)
         screen.note(f"writing, loading and comparing the SavedModel {out / 'saved_model'}")
         exported = _export_again(out)
         content = {
-            **run_as_dict(result.run),
+            **run_as_dict(run),
             "trials": [trial.as_dict() for trial in result.trials],
             "best": result.best.as_dict(),
             "stopped": result.stopped,
@@ -215,12 +217,12 @@ def tune(
             content,
             leaderboard(result),
             f"stopped     {result.stopped}",
-            per_class(result.run),
+            per_class(run),
             comparison(board),
-            *describe_run(result.run),
+            *describe_run(run),
             board.verdict,
             f"SavedModel  {exported}",
-            f"pictures    {out / 'search.png'}, {out / 'curves.png'}, {out / 'confusion.png'}",
+            f"pictures    {out / 'search.png'}, {out / 'curves.png'}, {out / answers_picture(run)}",
             f"classify    kerastextzoo predict {out} {example}",
         )
 
@@ -275,27 +277,15 @@ def evaluate(
 ) -> None:
     """Compare a run's answers with true labels."""
     with options.screen() as screen:
-        from kerastextzoo.console import table
         from kerastextzoo.data import load_dataset
 
         load_tensorflow()
         from kerastextzoo.run import Run
-        from kerastextzoo.summary import class_table
+        from kerastextzoo.summary import describe_evaluation
 
         truth = load_dataset(data, reading=options.reading())
         evaluation = Run(run).evaluate(truth)
-        names = [row["label"] for row in evaluation.per_class]
-        screen.result(
-            evaluation.as_dict(),
-            f"accuracy {evaluation.accuracy:.4f}   macro-F1 {evaluation.macro_f1:.4f}   "
-            f"loss {evaluation.loss:.4f}   texts {evaluation.n}",
-            class_table(evaluation.per_class),
-            table(
-                ("true class", *names),
-                [(name, *row) for name, row in zip(names, evaluation.confusion, strict=True)],
-                title="answers",
-            ),
-        )
+        screen.result(evaluation.as_dict(), *describe_evaluation(evaluation))
 
 
 @_command
@@ -313,21 +303,12 @@ def predict(
             raise InputError("give TEXT or --data, not both")
         load_tensorflow()
         from kerastextzoo.run import Run
+        from kerastextzoo.summary import describe_predictions
 
         loaded = Run(run)
         texts = load_texts(data, reading=options.reading()) if data else text or _standard_input()
         answers = loaded.predict_proba(texts)
-        predictions = [
-            {
-                "label": loaded.label_names[row.argmax()],
-                "probabilities": dict(zip(loaded.label_names, row.tolist(), strict=True)),
-            }
-            for row in answers
-        ]
-        lines = [
-            f"{predicted['label']}\t{row.max():.4f}\t{said}"
-            for predicted, row, said in zip(predictions, answers, texts, strict=True)
-        ]
+        predictions, lines = describe_predictions(loaded, texts, answers)
         screen.result({"predictions": predictions}, *lines)
 
 

@@ -17,10 +17,11 @@ from kerastextzoo.preparation import Preparation
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.run import AnswerWarning, Run, train
 from kerastextzoo.settings import Settings
-from kerastextzoo.splits import Splits, label_ids
+from kerastextzoo.splits import LabelIds, Splits, label_ids
 from kerastextzoo.storage import write_json
 
 _RESAMPLES = 10_000
+_DRAWS = 10  # at a time a tenth of them, or many kinds of texts would take much memory
 _INTERVAL = (2.5, 97.5)
 _TIMED_TEXTS = 1000
 
@@ -31,14 +32,17 @@ class Entry:
 
     Attributes:
         model: A model of the zoo or a baseline.
-        accuracy: On the texts that are compared.
+        accuracy: On the texts that are compared; in multi-label data the share of those whose
+            classes are exactly the true ones.
         macro_f1: Likewise.
         seconds: Wall-clock time of the training.
         parameters: Numbers that were fitted.
         milliseconds: Of one answer from the raw text, many at a time.
-        behind: How much accuracy the best entry is ahead: low and high end of a 95 % interval,
-            by a paired bootstrap over the texts. Where it holds 0, the order may be chance.
+        behind: How much accuracy (multi-label: micro F1) the best entry is ahead: low and high end
+            of a 95 % interval, by a paired bootstrap over the texts. Where it holds 0, the order
+            may be chance.
         run: Folder of the run; None for a baseline.
+        micro_f1: For multi-label data, over all texts and classes together.
     """
 
     model: str
@@ -49,6 +53,14 @@ class Entry:
     milliseconds: float
     behind: tuple[float, float]
     run: str | None = None
+    micro_f1: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields by name, ready for JSON; those that don't apply left out."""
+        told = asdict(self)
+        if self.micro_f1 is None:
+            del told["micro_f1"]
+        return told
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,7 @@ class Leaderboard:
     Attributes:
         part: `test`, or `validation` where there are no test texts.
         texts: How many texts that is.
-        entries: By accuracy.
+        entries: By accuracy, or by micro F1 for multi-label data.
         verdict: In plain words, whether a network is worth its time.
     """
 
@@ -72,14 +84,18 @@ class Leaderboard:
         return {
             "part": self.part,
             "texts": self.texts,
-            "leaderboard": [asdict(entry) for entry in self.entries],
+            "leaderboard": [entry.as_dict() for entry in self.entries],
             "verdict": self.verdict,
         }
 
 
 @dataclass(frozen=True, eq=False)
 class _Answered:
-    """What an entry is made from."""
+    """What an entry is made from.
+
+    For multi-label data `shares` counts for each text, in two columns, twice the classes that were
+    rightly given, and the classes that were given or true: their sums make micro F1.
+    """
 
     model: str
     right: npt.NDArray[np.bool_]
@@ -88,6 +104,18 @@ class _Answered:
     parameters: int
     milliseconds: float
     run: str | None = None
+    shares: npt.NDArray[np.int64] | None = None
+
+    @property
+    def score(self) -> float:
+        """What entries are ranked by."""
+        return float(self.right.mean()) if self.shares is None else float(_f1(self.shares.sum(0)))
+
+    def ahead_of(self, other: "_Answered") -> tuple[float, float]:
+        """Return a 95 % interval of how much better this one scores."""
+        if self.shares is None or other.shares is None:
+            return paired_interval(self.right, other.right)
+        return _paired_f1_interval(self.shares, other.shares)
 
 
 def compare(
@@ -96,7 +124,7 @@ def compare(
     out: str | Path,
     *,
     seed: int = 0,
-    objective: str = "val_accuracy",
+    objective: str | None = None,
     strategy: str = "none",
     track: Track = silent,
 ) -> Leaderboard:
@@ -110,7 +138,8 @@ def compare(
         models: Settings of each model to train.
         out: A folder, new or of the same comparison.
         seed: Of weights, order and dropout.
-        objective: Which validation figure makes an epoch the best.
+        objective: Which validation figure makes an epoch the best; None: `val_accuracy`, or
+            `val_micro_f1` for multi-label data.
         strategy: `none`, or `mirrored` for all devices of this machine.
         track: Progress.
 
@@ -174,19 +203,34 @@ def _part(splits: Splits, part: str) -> Any:
 def _baselines(splits: Splits, part: str) -> Iterator[_Answered]:
     truth = label_ids(_part(splits, part).labels, splits.label_names)
     for baseline in fit_baselines(splits):
-        answers = baseline.answers[part]
-        yield _Answered(
-            baseline.name,
-            answers == truth,
-            macro_f1(truth, answers, len(splits.label_names)),
-            baseline.seconds,
-            baseline.parameters,
-            baseline.milliseconds,
+        yield _judge(
+            truth,
+            baseline.answers[part],
+            splits,
+            model=baseline.name,
+            seconds=baseline.seconds,
+            parameters=baseline.parameters,
+            milliseconds=baseline.milliseconds,
         )
 
 
-def macro_f1(truth: npt.NDArray[np.int32], answers: npt.NDArray[np.int32], classes: int) -> float:
-    """Return the mean F1 over all classes, whether they occur or not."""
+def _judge(truth: LabelIds, answers: npt.NDArray[Any], splits: Splits, **known: Any) -> _Answered:
+    right, shares = answers == truth, None
+    if splits.multi_label:
+        right = right.all(axis=1)
+        hits = 2 * (answers & (truth > 0)).sum(axis=1)
+        shares = np.stack([hits, answers.sum(axis=1) + truth.sum(axis=1)], axis=1)
+    macro = macro_f1(truth, answers, len(splits.label_names))
+    return _Answered(right=right, macro_f1=macro, shares=shares, **known)
+
+
+def macro_f1(truth: LabelIds, answers: npt.NDArray[Any], classes: int) -> float:
+    """Return the mean F1 over all classes, whether they occur or not.
+
+    Example:
+        >>> macro_f1(np.array([0, 1, 1]), np.array([0, 1, 1]), classes=4)
+        0.5
+    """
     from sklearn.metrics import f1_score
 
     return float(f1_score(truth, answers, labels=range(classes), average="macro", zero_division=0))
@@ -197,25 +241,27 @@ def _network(run: Run, splits: Splits, part: str) -> _Answered:
     truth = label_ids(data.labels, splits.label_names)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AnswerWarning)
-        answers = run.predict_proba(data.texts).argmax(axis=1).astype(np.int32)
+        probabilities = run.predict_proba(data.texts)
         some = data.texts[:_TIMED_TEXTS]
         started = time.monotonic()
         run.predict_proba(some)
         seconds = time.monotonic() - started
-    return _Answered(
-        run.record["model"],
-        answers == truth,
-        macro_f1(truth, answers, len(splits.label_names)),
-        run.record["seconds"],
-        run.record["parameters"],
-        1000 * seconds / len(some),
-        str(run.directory),
+    thresholds = run.thresholds
+    return _judge(
+        truth,
+        probabilities.argmax(axis=1) if thresholds is None else probabilities >= thresholds,
+        splits,
+        model=run.record["model"],
+        seconds=run.record["seconds"],
+        parameters=run.record["parameters"],
+        milliseconds=1000 * seconds / len(some),
+        run=str(run.directory),
     )
 
 
 def rank(answered: Sequence[_Answered], part: str) -> Leaderboard:
     """Order the entries, and say how sure the order is."""
-    order = sorted(answered, key=lambda entry: -entry.right.mean())
+    order = sorted(answered, key=lambda entry: -entry.score)
     entries = tuple(
         Entry(
             model=entry.model,
@@ -224,8 +270,9 @@ def rank(answered: Sequence[_Answered], part: str) -> Leaderboard:
             seconds=round(entry.seconds, 3),
             parameters=entry.parameters,
             milliseconds=round(entry.milliseconds, 4),
-            behind=paired_interval(order[0].right, entry.right),
+            behind=order[0].ahead_of(entry),
             run=entry.run,
+            micro_f1=None if entry.shares is None else entry.score,
         )
         for entry in order
     )
@@ -255,13 +302,31 @@ def paired_interval(
     return float(low), float(high)
 
 
+def _f1(shares: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    found, total = shares[..., 0], shares[..., 1]
+    return np.asarray(found / np.maximum(total, 1), np.float64)
+
+
+def _paired_f1_interval(
+    one: npt.NDArray[np.int64], other: npt.NDArray[np.int64], seed: int = 0
+) -> tuple[float, float]:
+    """Return a 95 % interval of how much more micro F1 one has, drawn like `paired_interval`."""
+    kinds, counts = np.unique(np.concatenate([one, other], axis=1), axis=0, return_counts=True)
+    rng, leads = np.random.default_rng(seed), []
+    for _ in range(_DRAWS):
+        drawn = rng.multinomial(len(one), counts / len(one), size=_RESAMPLES // _DRAWS) @ kinds
+        leads.append(_f1(drawn[:, :2]) - _f1(drawn[:, 2:]))
+    low, high = np.percentile(np.concatenate(leads), _INTERVAL)
+    return float(low), float(high)
+
+
 def _verdict(order: Sequence[_Answered]) -> str:
     linear = next(each for each in order if each.run is None and each.model != MAJORITY)
     network = next((each for each in order if each.run is not None), None)
     if network is None:
         return f"{linear.model} is the best linear model"
-    low, high = paired_interval(network.right, linear.right)
-    lead = 100 * (network.right.mean() - linear.right.mean())
+    low, high = network.ahead_of(linear)
+    lead = 100 * (network.score - linear.score)
     told = f"{lead:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
     if low > 0:
         return f"{network.model} is better than the best linear model, {linear.model}: {told}"

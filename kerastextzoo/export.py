@@ -37,7 +37,8 @@ def export(run: str | Path, to: str | Path) -> Path:
     """Write a run as a SavedModel.
 
     Signature `serving_default`: `texts` `(batch,)` strings to `probabilities` `(batch, classes)`
-    and `label` `(batch,)` strings. Signature `labels`: the classes in order.
+    and `label` `(batch,)` strings, and of a multi-label run `chosen` `(batch, classes)`, which
+    classes reach their thresholds. Signature `labels`: the classes in order.
 
     Args:
         run: What `train` or `tune` wrote.
@@ -72,15 +73,18 @@ def _write(run_folder: Path, folder: Path) -> None:
     module = tf.Module()
     # SavedModel keeps what hangs on the module: the look-up table and the weights.
     module.lookup, module.model = run.encoder.lookup, run.model
-    labels = tf.constant(run.label_names)
+    labels, thresholds = tf.constant(run.label_names), run.thresholds
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="texts")])  # type: ignore[untyped-decorator]
     def serve(texts: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = run.model(run.encoder(texts), training=False)
-        return {
+        served = {
             "probabilities": probabilities,
             "label": tf.gather(labels, tf.argmax(probabilities, axis=-1)),
         }
+        if thresholds is not None:
+            served["chosen"] = probabilities >= thresholds
+        return served
 
     @tf.function(input_signature=[])  # type: ignore[untyped-decorator]
     def list_labels() -> dict[str, tf.Tensor]:
@@ -102,12 +106,17 @@ def _check(run: Any, folder: Path) -> None:
         raise KerasTextZooError(f"the graph holds {found}, which not every machine can run")
     loaded = tf.saved_model.load(str(folder))
     served = loaded.signatures["serving_default"](texts=tf.constant(HARD_TEXTS))
-    difference = np.abs(served["probabilities"].numpy() - run.predict_proba(HARD_TEXTS)).max()
+    probabilities = run.predict_proba(HARD_TEXTS)
+    difference = np.abs(served["probabilities"].numpy() - probabilities).max()
     # Not "greater": a NaN must fail as well.
     if not difference <= _TOLERANCE:
         raise KerasTextZooError(
             f"the SavedModel differs from the run by {difference:.2g}; allowed {_TOLERANCE}"
         )
+    if run.thresholds is not None:
+        sure = np.abs(probabilities - run.thresholds) > _TOLERANCE
+        if (served["chosen"].numpy() != (probabilities >= run.thresholds))[sure].any():
+            raise KerasTextZooError("the SavedModel chooses other classes than the run")
 
 
 if __name__ == "__main__":

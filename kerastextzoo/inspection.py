@@ -19,6 +19,7 @@ from kerastextzoo.data import Dataset, load_dataset
 from kerastextzoo.embeddings import Coverage, coverage_of, load_vectors
 from kerastextzoo.errors import InputError, quoted
 from kerastextzoo.formats import EMBEDDED, find_parts
+from kerastextzoo.label_sets import Label, describe_labels, shown
 from kerastextzoo.progress import Progress
 from kerastextzoo.reading import Reading
 from kerastextzoo.splits import make_splits
@@ -54,6 +55,8 @@ class Inspection:
         tokenizer: The one used.
         tokenizer_chosen: Whether it was chosen by looking at the text.
         classes: Texts by class, the largest first.
+        label_sets: For multi-label data, how many labels the texts have: `mean`, `most`, texts with
+            `none`, `different` sets.
         imbalance: Texts of the largest class over those of the smallest.
         lengths: Tokens of each text, `(rows,)`.
         cut: What is lost at a `max_length`: `max_length`, `texts` and `tokens` as shares.
@@ -86,6 +89,7 @@ class Inspection:
     coverage: Coverage | None
     order: dict[str, Any]
     notes: tuple[str, ...]
+    label_sets: dict[str, Any] | None = None
 
     @property
     def percentiles(self) -> dict[str, int]:
@@ -100,6 +104,8 @@ class Inspection:
         told["lengths"] = self.percentiles
         told["coverage"] = self.coverage and self.coverage.as_dict()
         told["notes"] = list(self.notes)
+        if self.label_sets is None:
+            del told["label_sets"]
         return told
 
 
@@ -129,7 +135,7 @@ def inspect_data(
         seed: Of the split that unknown tokens are counted on, where none was given.
 
     Raises:
-        InputError: A setting is out of its range, or there is no text.
+        InputError: A setting is out of its range, or there is no text or no label.
     """
     given = {} if max_length is None else {"max_length": max_length}
     config = TextConfig.parse({"tokenizer": tokenizer, **given})
@@ -147,7 +153,9 @@ def inspect_data(
     official = {"validation": validation, "test": test}
     parts = {"data": data, **{name: part for name, part in official.items() if part is not None}}
     unknown, problem = _unknown(data, validation, test, config, seed)
-    classes = dict(Counter(data.labels).most_common())
+    classes = dict(data.label_counts.most_common())
+    if not classes:
+        raise InputError(f"{data.name}: no text has a label; expected some")
     found = Inspection(
         name=data.name,
         rows={name: len(part) for name, part in parts.items()},
@@ -166,6 +174,7 @@ def inspect_data(
         coverage=None if vectors is None else coverage_of(counts, vectors),
         order=_order(data.labels),
         notes=(),
+        label_sets=describe_labels(data.labels) if data.multi_label else None,
     )
     notes = [f"no training on this: {problem}"] if problem else []
     return replace(found, notes=(*notes, *_notes(found, data.texts)))
@@ -252,7 +261,7 @@ def _conflicts(data: Dataset) -> dict[str, Any]:
     examples = [
         {
             "text": data.texts[rows[0]][:200],
-            "labels": dict(Counter(data.labels[row] for row in rows)),
+            "labels": dict(Counter(shown(data.labels[row]) for row in rows)),
             "rows": [row + 1 for row in rows[:_EXAMPLES]],
         }
         for rows in several[:_EXAMPLES]
@@ -302,7 +311,7 @@ def _unknown(
     return {"tokens": float(unknown.mean()), "texts": empty / len(splits.validation)}, None
 
 
-def _order(labels: Sequence[str]) -> dict[str, Any]:
+def _order(labels: Sequence[Label]) -> dict[str, Any]:
     changes = sum(one != other for one, other in pairwise(labels))
     n = len(labels)
     same = sum(count * (count - 1) for count in Counter(labels).values())

@@ -36,7 +36,7 @@ _BAD_LABEL = Rule(
     f"expected one line of up to {LONGEST_LABEL} characters; is it the column of texts?",
 )
 _TWICE = Rule(
-    "a label twice in one row", "expected each once, by name, not a 0 or 1 for each class"
+    "a label twice in one row", "expected each once, by name; not a 0 or a 1 for every class"
 )
 
 
@@ -71,9 +71,10 @@ class LabelChecks:
             several = self._open(row, value)
         else:
             known = self._label(row, value)
-            if known:
-                self._one.add(row, value)
-            return known and known.alone
+            if known is None:
+                return None
+            self._one.add(row, value)
+            return known.alone
         names = set()
         for name in several:
             known = self._label(row, name)

@@ -49,13 +49,22 @@ def multi_hot(labels: Sequence[Label], label_names: Sequence[str]) -> MultiHot:
         InputError: A label is not among the names.
     """
     ids = {name: i for i, name in enumerate(label_names)}
-    unknown = sorted(set(chain.from_iterable(map(as_tuple, labels))) - set(ids))
-    if unknown:
-        raise InputError(f"unknown label {quoted(unknown[0])}; {nearest(unknown[0], label_names)}")
+    check_labels(labels, ids)
     matrix = np.zeros((len(labels), len(label_names)), np.int8)
     for row, label in enumerate(labels):
         matrix[row, [ids[name] for name in as_tuple(label)]] = 1
     return matrix
+
+
+def check_labels(labels: Iterable[Label], known: Iterable[str]) -> None:
+    """Refuse labels that are not known.
+
+    Raises:
+        InputError: There is such a label.
+    """
+    unknown = sorted(set(chain.from_iterable(map(as_tuple, labels))) - set(known))
+    if unknown:
+        raise InputError(f"unknown label {quoted(unknown[0])}; {nearest(unknown[0], known)}")
 
 
 def without(labels: Iterable[Label], dropped: Iterable[str]) -> tuple[tuple[str, ...], ...]:
@@ -84,7 +93,7 @@ def describe_labels(labels: Sequence[Label]) -> dict[str, Any]:
 
 
 def stratify(
-    matrix: MultiHot, shares: Mapping[str, float], rng: np.random.Generator
+    matrix: npt.NDArray[np.integer[Any]], shares: Mapping[str, float], rng: np.random.Generator
 ) -> dict[str, npt.NDArray[np.int64]]:
     """Share rows out so that each part gets its share of every label.
 

@@ -182,8 +182,9 @@ class TrainingOptions(ReadingOptions):
     objective: Annotated[
         str | None,
         typer.Option(
-            help="val_accuracy, val_macro_f1 or val_loss. Default: val_accuracy, but val_macro_f1 "
-            "where one class has more than 100 times the texts of another."
+            help="val_accuracy, val_macro_f1, val_micro_f1 or val_loss. Default: val_accuracy, but "
+            "val_macro_f1 where one class has more than 100 times the texts of another, and "
+            "val_micro_f1 for multi-label data."
         ),
     ] = None
     strategy: Annotated[
@@ -222,10 +223,14 @@ class TrainingOptions(ReadingOptions):
 
     def choose_objective(self, splits: "Splits | None" = None) -> str:
         """Return `--objective`, or what suits the sizes of the classes."""
+        from kerastextzoo.evaluation import choose_objective
         from kerastextzoo.splits import is_lopsided
 
-        lopsided = splits is not None and is_lopsided(splits.train)
-        return self.objective or ("val_macro_f1" if lopsided else "val_accuracy")
+        if splits is None:
+            return self.objective or "val_accuracy"
+        lopsided = is_lopsided(splits.train) and not splits.multi_label
+        usual = "val_macro_f1" if lopsided else None
+        return choose_objective(self.objective or usual, multi_label=splits.multi_label)
 
     def new_folder(self, name: str) -> Path:
         """Return `--out`, or the next free folder of that name in `runs`."""
@@ -251,7 +256,8 @@ class TrainingOptions(ReadingOptions):
             allow_overlap=self.allow_overlap,
             dedup=self.dedup,
         )
-        screen.note(f"data        {splits.train.name}: {len(splits.label_names)} classes")
+        kind = ", any number of them a text" if splits.multi_label else ""
+        screen.note(f"data        {splits.train.name}: {len(splits.label_names)} classes{kind}")
         screen.note(f"split       {splits.how}")
         return splits
 

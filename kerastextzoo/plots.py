@@ -35,17 +35,55 @@ def write_history(history: Sequence[dict[str, float]], path: Path) -> None:
 
 
 def draw_curves(history: Sequence[dict[str, float]], best_epoch: int, path: Path) -> None:
-    """Draw loss and accuracy by epoch, training beside validation, the best epoch marked."""
+    """Draw loss and accuracy by epoch, training beside validation, the best epoch marked.
+
+    For multi-label data, micro F1 in place of accuracy: in training at the threshold 0.5.
+    """
     table = pd.DataFrame(history)
+    several = "val_micro_f1" in table
+    score = "micro_f1" if several else "accuracy"
     figure = _figure(9, 3.5)
-    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        axes.plot(table["epoch"], table[name], marker=".", label="training")
+    for axes, name in zip(figure.subplots(1, 2), ("loss", score), strict=True):
+        axes.plot(
+            table["epoch"],
+            table[name],
+            marker=".",
+            label="training, at 0.5" if several and name == score else "training",
+        )
         axes.plot(table["epoch"], table[f"val_{name}"], marker=".", label="validation")
         axes.axvline(best_epoch, color="grey", linestyle=":", label="best epoch")
         axes.set(xlabel="epoch", ylabel=name)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend()
     figure.savefig(path, dpi=120)
+
+
+def draw_answers(evaluation: Evaluation, folder: Path) -> None:
+    """Draw `confusion.png`, or for multi-label data `classes.png`."""
+    if evaluation.multi_label:
+        draw_classes(evaluation, folder / "classes.png")
+    else:
+        draw_confusion(evaluation, folder / "confusion.png")
+
+
+def draw_classes(evaluation: Evaluation, path: Path) -> None:
+    """Draw precision and recall of each class, the largest class at the top."""
+    rows = sorted(evaluation.per_class, key=lambda row: -row["support"])[:_MOST_NAMED_CLASSES]
+    figure = _figure(7, 1.5 + 0.3 * len(rows))
+    axes = figure.subplots()
+    places = np.arange(len(rows))
+    for name, shift in (("precision", -0.2), ("recall", 0.2)):
+        axes.barh(places + shift, [row[name] for row in rows], 0.4, label=name)
+    # A dollar sign would start a formula.
+    names = [f"{row['label']} ({row['support']})".replace("$", r"\$") for row in rows]
+    axes.set_yticks(places, names)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), title=f"micro F1 {evaluation.micro_f1:.1%} of {evaluation.n} texts")
+    left_out = len(evaluation.per_class) - len(rows)
+    if left_out:
+        axes.set_xlabel(f"{left_out} smaller classes not drawn")
+    axes.legend()
+    _save(figure, path)
 
 
 def draw_confusion(evaluation: Evaluation, path: Path) -> None:
@@ -136,16 +174,20 @@ def _save(figure: "Figure", path: Path) -> None:
 
 
 def draw_leaderboard(entries: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw the accuracy of each entry, best first, and what it may be by chance."""
+    """Draw the accuracy of each entry, best first, and what it may be by chance.
+
+    For multi-label data, micro F1 in place of accuracy.
+    """
+    score = "micro_f1" if "micro_f1" in entries[0] else "accuracy"
     figure = _figure(7, 1 + 0.35 * len(entries))
     axes = figure.subplots()
-    best = entries[0]["accuracy"]
+    best = entries[0][score]
     for place, entry in enumerate(entries):
         low, high = entry["behind"]
         colour = "tab:grey" if entry["run"] is None else "tab:blue"
-        axes.plot(entry["accuracy"], place, "o", color=colour)
+        axes.plot(entry[score], place, "o", color=colour)
         axes.plot([best - high, best - low], [place, place], color=colour)
-    axes.set(xlabel="accuracy, and its 95 % interval beside the best")
+    axes.set(xlabel=f"{score.replace('_', ' ')}, and its 95 % interval beside the best")
     axes.set_yticks(range(len(entries)), [entry["model"] for entry in entries])
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)

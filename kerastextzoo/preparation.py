@@ -19,6 +19,7 @@ from kerastextzoo import text, tokenizers
 from kerastextzoo.batching import EncodedTexts
 from kerastextzoo.cache import cached
 from kerastextzoo.embeddings import Coverage, embedding_matrix, load_vectors, train_word2vec
+from kerastextzoo.errors import InputError
 from kerastextzoo.progress import Track, silent, tracked
 from kerastextzoo.seeds import derive_seed
 from kerastextzoo.splits import Splits, label_ids
@@ -71,7 +72,7 @@ class Preparation:
     Attributes:
         encoder: Strings to token ids, its vocabulary from the training texts alone.
         texts: Token ids by part: `train`, `validation`, `test`.
-        label_ids: Class ids by part, `(texts,)`.
+        label_ids: Class ids by part, `(texts,)`; of multi-label data 0 and 1, `(texts, classes)`.
         warnings: What was guessed, dropped or cut off, since the first byte was read.
     """
 
@@ -201,7 +202,16 @@ class Preparation:
         return str(self.vectors) if self.vectors else "word2vec of the training texts"
 
     def class_weights(self) -> dict[int, float]:
-        """Return weights under which every class counts the same in training."""
+        """Return weights under which every class counts the same in training.
+
+        Raises:
+            InputError: The data is multi-label.
+        """
+        if self.splits.multi_label:
+            raise InputError(
+                "class_weights balanced is for one label a row; got multi-label data, where the "
+                "threshold of each class does it: leave class_weights at none"
+            )
         counts = np.bincount(self.label_ids["train"], minlength=len(self.splits.label_names))
         return {i: float(counts.sum() / (len(counts) * count)) for i, count in enumerate(counts)}
 
@@ -214,6 +224,7 @@ class Preparation:
             "texts": {name: len(texts) for name, texts in self.texts.items()},
             "origin": {name: dict(part.origin) for name, part in self._parts().items()},
             "classes": list(self.splits.label_names),
+            "multi_label": self.splits.multi_label,
             "tokenizer": self.encoder.tokenizer,
             "vocabulary": len(self.encoder.vocabulary),
             "cut_off": self.cut_off,

@@ -85,6 +85,7 @@ class Found:
     largest: int = 0
 
     def add(self, row: str, value: object = None, size: int = 0) -> None:
+        """Note one more, in this row."""
         if not self.count:
             self.value = value
         if self.count < SHOWN:
@@ -107,7 +108,7 @@ def fold(text: str) -> str:
 
 
 def utf8(text: str, otherwise: _T) -> bytes | _T:
-    """Return a text in UTF-8; something else if it holds halves of surrogate pairs.
+    r"""Return a text in UTF-8; something else if it holds halves of surrogate pairs.
 
     >>> utf8("é", None), utf8("\ud800", None)
     (b'\xc3\xa9', None)

@@ -2,13 +2,13 @@
 
 `run.json` records how it came to be, `model.keras` the network, `vocabulary.json` the text's way
 to ids, `labels.json` the classes, `history.csv` the epochs, `split.json` the rows of each part,
-`evaluation.json` the figures by class; `curves.png` and `confusion.png` show them.
+`evaluation.json` the figures by class; `curves.png` and `confusion.png` show them. For multi-label
+data there are `thresholds.json`, from which probability each class is given, and `classes.png`.
 """
 
 import platform
 import shutil
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.metadata import version
@@ -22,10 +22,17 @@ from kerastextzoo import __version__, plots
 from kerastextzoo.batching import EncodedTexts
 from kerastextzoo.builders import get_spec
 from kerastextzoo.data import Dataset
-from kerastextzoo.errors import KerasTextZooError, named, quoted
-from kerastextzoo.evaluation import OBJECTIVES, Evaluation, evaluate_probabilities
+from kerastextzoo.errors import InputError, KerasTextZooError, named, quoted
+from kerastextzoo.evaluation import (
+    OBJECTIVES,
+    Evaluation,
+    choose_objective,
+    evaluate_probabilities,
+)
+from kerastextzoo.label_sets import Label, as_tuple
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.settings import check_training
+from kerastextzoo.splits import label_ids
 from kerastextzoo.storage import (
     FORMAT,
     check_free,
@@ -39,7 +46,7 @@ from kerastextzoo.text import TextEncoder
 from kerastextzoo.training import (
     Fitted,
     TrainingConfig,
-    evaluate_part,
+    evaluate_test,
     fit,
     predict_probabilities,
 )
@@ -51,6 +58,7 @@ if TYPE_CHECKING:
     from kerastextzoo.spec import ModelConfig
 
 KIND = "run"
+THRESHOLDS = "thresholds.json"
 _UNKNOWN_ID = 1
 _SHOWN = 5
 _VERSIONED = ("tensorflow", "keras", "keras-tuner", "gensim", "numpy")
@@ -133,33 +141,67 @@ class Run:
         _tell_meaningless(texts, encoded)
         return predict_probabilities(self.model, encoded)
 
-    def predict(self, texts: Sequence[str]) -> list[str]:
-        """Return the most probable label of each text."""
-        return [self.label_names[best] for best in self.predict_proba(texts).argmax(axis=1)]
+    @cached_property
+    def thresholds(self) -> npt.NDArray[np.float32] | None:
+        """From which probability each class is given, `(classes,)`; None unless multi-label."""
+        path = self.directory / THRESHOLDS
+        if not path.exists():
+            return None
+        found: dict[str, float] = read_json(path)
+        if list(found) != self.label_names:
+            self._refuse(f"{len(found)} thresholds for {len(self.label_names)} labels, or others")
+        return np.array(list(found.values()), np.float32)
+
+    def predict(self, texts: Sequence[str]) -> list[Label]:
+        """Return the most probable label of each text; of a multi-label run, a tuple of labels."""
+        return self.choose(self.predict_proba(texts))
+
+    def choose(self, probabilities: npt.NDArray[np.float32]) -> list[Label]:
+        """Return what `predict` answers, given what `predict_proba` gave."""
+        names = self.label_names
+        if self.thresholds is None:
+            return [names[best] for best in probabilities.argmax(axis=1)]
+        given = probabilities >= self.thresholds
+        return [tuple(names[place] for place in np.flatnonzero(row)) for row in given]
 
     def evaluate(self, data: Dataset) -> Evaluation:
         """Compare the answers with true labels; one that training did not see counts as wrong.
 
+        Raises:
+            InputError: The data is multi-label, and the run is not.
+
         Warns:
             AnswerWarning: There are such labels, or texts whose answer means little.
         """
-        unseen = Counter(label for label in data.labels if label not in self.label_names)
+        if data.multi_label and self.thresholds is None:
+            raise InputError(
+                f"{data.name}: several labels a row; got {named(self.directory)}, which gives one; "
+                "train on such data, or give one label a row"
+            )
+        unseen = data.label_counts
+        for name in self.label_names:
+            del unseen[name]
         names = [*self.label_names, *sorted(unseen)]
         if unseen:
             shown = ", ".join(f"{quoted(name)} ({n})" for name, n in unseen.most_common(_SHOWN))
             more = ", ..." if len(unseen) > _SHOWN else ""
+            several = self.thresholds is not None and not data.multi_label
+            hint = ", unless label_separator is to part them" if several else ""
+            texts = sum(not unseen.keys().isdisjoint(as_tuple(label)) for label in data.labels)
             warnings.warn(
-                f"{data.name}: {unseen.total()} of {len(data)} texts have labels that training "
-                f"lacks: {shown}{more}; they count as wrong",
+                f"{data.name}: {texts} of {len(data)} texts have labels that training "
+                f"lacks: {shown}{more}; they count as wrong{hint}",
                 AnswerWarning,
                 stacklevel=2,
             )
         probabilities = self.predict_proba(data.texts)
-        ids = {name: index for index, name in enumerate(names)}
         padded = np.pad(probabilities, ((0, 0), (0, len(unseen))))
-        return evaluate_probabilities(
-            padded, np.array([ids[label] for label in data.labels], np.int32), names
-        )
+        if self.thresholds is None:
+            return evaluate_probabilities(padded, label_ids(data.labels, names), names)
+        truth = label_ids(data.as_multi_label().labels, names)
+        never = np.ones(len(unseen), np.float32)
+        thresholds = np.concatenate([self.thresholds, never]).tolist()
+        return evaluate_probabilities(padded, truth, names, thresholds)
 
 
 def _tell_meaningless(texts: Sequence[str], encoded: EncodedTexts) -> None:
@@ -184,7 +226,7 @@ def train(
     settings: "ModelConfig | None" = None,
     config: TrainingConfig | None = None,
     seed: int = 0,
-    objective: str = "val_accuracy",
+    objective: str | None = None,
     strategy: str = "none",
     recipe: str | None = None,
     track: Track = silent,
@@ -198,7 +240,8 @@ def train(
         settings: The model's settings; None: its defaults.
         config: The training's settings; None: the defaults.
         seed: Of weights, order and dropout.
-        objective: Which validation figure makes an epoch the best.
+        objective: Which validation figure makes an epoch the best; None: `val_accuracy`, or
+            `val_micro_f1` for multi-label data.
         strategy: `none`, or `mirrored` for all devices of this machine.
         recipe: Where the settings came from, to be recorded.
         track: Progress.
@@ -208,6 +251,7 @@ def train(
     """
     settings = settings or get_spec(model).config()
     config = config or TrainingConfig()
+    objective = choose_objective(objective, multi_label=preparation.splits.multi_label)
     check_training(
         settings,
         config,
@@ -227,7 +271,7 @@ def train(
         strategy=strategy,
         track=track,
     )
-    test = evaluate_part(fitted.model, preparation, "test") if "test" in preparation.texts else None
+    test = evaluate_test(fitted.model, preparation, fitted.validation)
     write_run(
         out,
         preparation,
@@ -251,7 +295,7 @@ def write_run(
     settings: "ModelConfig",
     config: TrainingConfig,
     seed: int,
-    objective: str = "val_accuracy",
+    objective: str,
     strategy: str = "none",
     recipe: str | None = None,
     test: Evaluation | None = None,
@@ -275,7 +319,11 @@ def write_run(
     with staged(out, KIND) as stage:
         fitted.model.save(stage / "model.keras")
         write_atomically(stage / "vocabulary.json", preparation.encoder.to_json())
-        write_json(stage / "labels.json", list(preparation.splits.label_names))
+        names = preparation.splits.label_names
+        write_json(stage / "labels.json", list(names))
+        if fitted.validation.thresholds is not None:
+            thresholds = dict(zip(names, fitted.validation.thresholds, strict=True))
+            write_json(stage / THRESHOLDS, thresholds)
         rows = {name: part.tolist() for name, part in preparation.splits.rows.items()}
         write_json(stage / "split.json", rows)
         plots.write_history(fitted.history, stage / "history.csv")
@@ -325,11 +373,15 @@ def _write_figures(
         "val_macro_f1": validation.macro_f1,
         "val_loss": validation.loss,
     }
+    if validation.micro_f1 is not None:
+        metrics["val_micro_f1"] = validation.micro_f1
     if test is not None:
         metrics |= {"test_accuracy": test.accuracy, "test_macro_f1": test.macro_f1}
+        if test.micro_f1 is not None:
+            metrics["test_micro_f1"] = test.micro_f1
     write_json(stage / "run.json", {**record, "metrics": metrics})
     parts = {"validation": validation.as_dict()}
     if test is not None:
         parts["test"] = test.as_dict()
     write_json(stage / "evaluation.json", parts)
-    plots.draw_confusion(test or validation, stage / "confusion.png")
+    plots.draw_answers(test or validation, stage)

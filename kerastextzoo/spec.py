@@ -128,12 +128,15 @@ class Task:
         embedding: The start of the embedding, `(vocabulary_size, features)`, or its number of
             features for a random start.
         embedding_trainable: Whether training may change the embedding.
+        multi_label: Whether a text may have any number of classes, so that each probability stands
+            on its own; else they sum to 1.
     """
 
     vocabulary_size: int
     num_classes: int
     embedding: npt.NDArray[np.float32] | int = 100
     embedding_trainable: bool = True
+    multi_label: bool = False
 
     def __post_init__(self) -> None:
         if self.vocabulary_size < 3:  # noqa: PLR2004

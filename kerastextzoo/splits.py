@@ -2,21 +2,24 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kerastextzoo.data import Dataset, load_dataset
-from kerastextzoo.errors import InputError, nearest, quoted
+from kerastextzoo.errors import quoted
 from kerastextzoo.formats import EMBEDDED, find_parts
+from kerastextzoo.label_sets import Label, as_tuple, check_labels, multi_hot, stratify, without
 from kerastextzoo.progress import Progress
 from kerastextzoo.reading import Reading, Source
 from kerastextzoo.rules import Warner, input_error
 
 Rows = npt.NDArray[np.int64]  # row numbers, counted from 0
+#: Class ids `(texts,)`, or of multi-label data 0 and 1 `(texts, classes)`.
+LabelIds = npt.NDArray[np.integer[Any]]
 
 FEWEST_CLASSES = 2
 MOST_OVERLAP = 0.01
@@ -44,6 +47,11 @@ class Splits:
     how: str
     rows: dict[str, Rows]
     warnings: tuple[str, ...] = ()
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a text may have any number of labels."""
+        return self.train.multi_label
 
     @property
     def fingerprint(self) -> str:
@@ -119,7 +127,8 @@ def make_splits(
 ) -> Splits:
     """Split a data set; official parts stay as they are, the missing ones are cut from `data`.
 
-    Texts that differ in case or white space alone always land in the same part.
+    Texts that differ in case or white space alone always land in the same part. Each part gets its
+    share of every class; of multi-label data, as nearly as the sets of labels allow.
 
     >>> data = Dataset("numbers", tuple(map(str, range(20))), ("even", "odd") * 10)
     >>> splits = make_splits(data, seed=0)
@@ -133,7 +142,8 @@ def make_splits(
         seed: The same one gives the same parts.
         validation_share: How much of `data` becomes the validation part, above 0.
         test_share: How much becomes the test part; 0 for none.
-        min_class_count: Classes with fewer examples in `data` are dropped from every part.
+        min_class_count: Classes with fewer examples in `data` are dropped from every part; of
+            multi-label data, the labels and not the rows.
         allow_overlap: Accept official parts that share more than 1 % of their texts.
         dedup: Remove from `data` what an official part repeats, and from validation what test does.
 
@@ -148,6 +158,7 @@ def make_splits(
         )
     given = {"train": data, "validation": validation, "test": test}
     sources = {name: part for name, part in given.items() if part is not None}
+    _agree_on_labels(sources)
     warn = Warner(said for part in sources.values() for said in part.warnings)
     kept = {name: np.arange(len(part)) for name, part in sources.items()}
     said = [_drop_rare(sources, kept, min_class_count, warn)]
@@ -166,7 +177,7 @@ def make_splits(
     rows = {name: kept["train"][part] for name, part in cut.items()}
     rows |= {name: kept[name] for name in found}
     parts = {name: data.subset(part) for name, part in cut.items()} | found
-    lacking = sorted(set(names) - set(parts["validation"].labels))
+    lacking = sorted(set(names) - set(parts["validation"].label_counts))
     if lacking:
         rest = f"got none of {', '.join(map(quoted, lacking[:5]))}; macro F1 is over all classes"
         warn(parts["validation"].name, f"{len(lacking)} classes not in validation", rest)
@@ -175,10 +186,22 @@ def make_splits(
         validation=parts["validation"],
         test=parts.get("test"),
         label_names=names,
-        how="; ".join(filter(None, [_describe(shares, list(found), seed), *said])),
+        how="; ".join(filter(None, [_describe(data, shares, list(found), seed), *said])),
         rows=rows,
         warnings=tuple(warn.said),
     )
+
+
+def _agree_on_labels(sources: dict[str, Dataset]) -> None:
+    """Take single labels for sets of one where training has sets of labels."""
+    several = sources["train"].multi_label
+    for name, part in sources.items():
+        if several and not part.multi_label:
+            sources[name] = part.as_multi_label()
+        if part.multi_label and not several:
+            got = f"got {quoted(sources['train'].name)} with one label a row"
+            rest = f"{got}; expected all parts alike; give those rows lists, or these one label"
+            raise input_error(part.name, f"several labels a row in {name} alone", rest)
 
 
 def _take(data: Dataset, rows: Rows) -> Dataset:
@@ -189,16 +212,22 @@ def _drop_rare(
     sources: dict[str, Dataset], kept: dict[str, Rows], fewest: int, warn: Warner
 ) -> str:
     """Take classes with too few examples out of the kept rows; say how many."""
-    counts = Counter(sources["train"].labels)
+    counts = sources["train"].label_counts
     rare = sorted(name for name, count in counts.items() if count < fewest)
     if not rare:
         return ""
     number = 0
     for name, part in sources.items():
+        if part.multi_label:
+            labels = without(part.labels, rare)
+            number += sum(len(old) > len(new) for old, new in zip(part.labels, labels, strict=True))
+            sources[name] = part.with_labels(labels)
+            continue
         before = len(kept[name])
         kept[name] = np.array([i for i in kept[name] if part.labels[i] not in rare], np.int64)
         number += before - len(kept[name])
-    said = f"{len(rare)} classes of fewer than {fewest} examples dropped, {number} rows"
+    lost = f"{number} rows" if not sources["train"].multi_label else f"from {number} rows"
+    said = f"{len(rare)} classes of fewer than {fewest} examples dropped, {lost}"
     rest = f"got {', '.join(map(quoted, rare[:5]))}; lower min_class_count to keep them"
     warn(sources["train"].name, said, rest)
     return said
@@ -238,20 +267,21 @@ def _check_overlaps(
 
 def _warn_of_imbalance(data: Dataset, warn: Warner) -> None:
     if is_lopsided(data):
-        (most, many), *_, (least, few) = Counter(data.labels).most_common()
+        (most, many), *_, (least, few) = data.label_counts.most_common()
         got = f"got {many} of {quoted(most)} and {few} of {quoted(least)}"
-        rest = f"{got}; macro F1 is the objective unless another is given"
+        objective = "micro F1" if data.multi_label else "macro F1"
+        rest = f"{got}; {objective} is the objective unless another is given"
         warn(data.name, f"classes differ in size more than {_IMBALANCE}-fold", rest)
 
 
 def is_lopsided(data: Dataset) -> bool:
     """Tell whether one class is so much larger than another that accuracy says little."""
-    counts = Counter(data.labels).values()
+    counts = data.label_counts.values()
     return max(counts) > _IMBALANCE * min(counts)
 
 
 def _check_classes(data: Dataset) -> tuple[str, ...]:
-    names = tuple(sorted(set(data.labels)))
+    names = tuple(sorted(data.label_counts))
     if len(names) < FEWEST_CLASSES:
         found = f"only {quoted(names[0])}" if names else "none"
         what = f"needs at least {FEWEST_CLASSES} classes, found {found}"
@@ -259,16 +289,19 @@ def _check_classes(data: Dataset) -> tuple[str, ...]:
     # No error on reading: to evaluate, a file with one text a class is fine.
     if len(names) > max(FEWEST_CLASSES, len(data) / 2):
         got = f"got {len(names)} classes in {len(data)} rows; expected few"
-        raise input_error(
-            data.name, "more than half of the labels differ", f"{got}; columns swapped?"
-        )
+        rest = f"{got}; columns swapped?"
+        if not data.multi_label:
+            rest += " or several labels a row? then give label_separator"
+        raise input_error(data.name, "more than half of the labels differ", rest)
     return names
 
 
 def _check_known(part: Dataset, names: tuple[str, ...]) -> None:
-    rows = [str(row) for row, label in enumerate(part.labels, 1) if label not in names]
+    known = set(names)
+    sets = enumerate(map(as_tuple, part.labels), 1)
+    rows = [str(row) for row, label_set in sets if not known.issuperset(label_set)]
     if rows:
-        unseen = ", ".join(map(quoted, sorted(set(part.labels) - set(names))[:5]))
+        unseen = ", ".join(map(quoted, sorted(set(part.label_counts) - known)[:5]))
         rest = f"got {unseen}; expected labels of training; add examples there or remove these"
         raise input_error(part.name, "labels that training lacks", rest, rows)
 
@@ -283,12 +316,21 @@ def _cut(
     _, first, group_of_row = np.unique(data.keys, return_index=True, return_inverse=True)
     group_of_row = np.argsort(np.argsort(first))[group_of_row]
     labels = label_ids(data.labels, names)[np.sort(first)]
-    counts = np.bincount(labels, minlength=len(names))
+    several = data.multi_label
+    counts = labels.sum(axis=0) if several else np.bincount(labels, minlength=len(names))
     rare = int(counts.argmin())
     if counts[rare] <= len(shares):
         rest = f"got {counts[rare]} different texts; expected {len(shares) + 1}; add some, or "
         rest += "drop it with min_class_count"
         raise input_error(data.name, f"class {quoted(names[rare])} is too small to be split", rest)
+    if several:
+        all_shares = {"train": 1 - sum(shares.values()), **shares}
+        parts = stratify(labels, all_shares, np.random.default_rng(seed))
+        for name, part in parts.items():
+            if not len(part):
+                rest = f"got {len(first)} different texts; add texts or raise its share"
+                raise input_error(data.name, f"the {name} part can't be cut", rest)
+        return _rows_of_groups(parts, group_of_row)
     parts = {"train": np.arange(len(first))}
     for name, share in shares.items():
         size = max(len(names), round(share * len(first)))
@@ -299,20 +341,27 @@ def _cut(
         except ValueError as error:
             rest = f"got {error}; add texts or lower its share"
             raise input_error(data.name, f"the {name} part can't be cut", rest) from None
-    return {name: np.flatnonzero(np.isin(group_of_row, part)) for name, part in parts.items()}
+    return _rows_of_groups(parts, group_of_row)
 
 
-def _describe(shares: dict[str, float], official: list[str], seed: int) -> str:
+def _rows_of_groups(groups: dict[str, Rows], group_of_row: Rows) -> dict[str, Rows]:
+    return {name: np.flatnonzero(np.isin(group_of_row, part)) for name, part in groups.items()}
+
+
+def _describe(data: Dataset, shares: dict[str, float], official: list[str], seed: int) -> str:
     given = f"official {' and '.join(official)} given" if official else "no official split given"
     if not shares:
         return f"{given}, nothing cut"
     sizes = [1 - sum(shares.values()), shares.get("validation", 0), shares.get("test", 0)]
     ratio = "/".join(f"{round(100 * size, 1):g}" for size in sizes if size)
-    return f"stratified {ratio}, seed {seed}, {given}"
+    by = " by each label" if data.multi_label else ""
+    return f"stratified{by} {ratio}, seed {seed}, {given}"
 
 
-def label_ids(labels: Sequence[str], label_names: Sequence[str]) -> npt.NDArray[np.int32]:
-    """Return the places of labels among the names, shape `(labels,)`.
+def label_ids(labels: Sequence[Label], label_names: Sequence[str]) -> LabelIds:
+    """Return the places of labels among the names, `(labels,)`.
+
+    For multi-label data, where each row has a tuple of labels, return `multi_hot`.
 
     >>> label_ids(["b", "a"], ("a", "b"))
     array([1, 0], dtype=int32)
@@ -320,8 +369,8 @@ def label_ids(labels: Sequence[str], label_names: Sequence[str]) -> npt.NDArray[
     Raises:
         InputError: A label is not among the names.
     """
-    ids = {name: i for i, name in enumerate(label_names)}
-    unknown = sorted(set(labels) - set(ids))
-    if unknown:
-        raise InputError(f"unknown label {quoted(unknown[0])}; {nearest(unknown[0], label_names)}")
+    if labels and not isinstance(labels[0], str):
+        return multi_hot(labels, label_names)
+    ids: dict[Label, int] = {name: i for i, name in enumerate(label_names)}
+    check_labels(labels, label_names)
     return np.array([ids[label] for label in labels], np.int32)

@@ -4,12 +4,18 @@ from typing import TYPE_CHECKING, Any
 
 from kerastextzoo.console import table
 from kerastextzoo.errors import quoted
+from kerastextzoo.label_sets import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
     from rich.table import Table
 
     from kerastextzoo.comparing import Leaderboard
     from kerastextzoo.embeddings import VectorsInspection
+    from kerastextzoo.evaluation import Evaluation
     from kerastextzoo.inspection import Inspection
     from kerastextzoo.recipes import Recipe
     from kerastextzoo.run import Run
@@ -31,16 +37,24 @@ def run_as_dict(run: "Run") -> dict[str, Any]:
 def describe_run(run: "Run") -> list[str]:
     """Return a run's figures in lines."""
     metrics, record = run.metrics, run.record
+    several = "val_micro_f1" in metrics
+    micro = f"micro-F1 {metrics['val_micro_f1']:.4f}, " if several else ""
     lines = [
-        f"{record['model']:<12}validation accuracy {metrics['val_accuracy']:.4f} "
+        f"{record['model']:<12}validation {micro}accuracy {metrics['val_accuracy']:.4f} "
         f"(epoch {record['best_epoch']} of {record['epochs']}, {record['parameters']:,} parameters)"
     ]
     if "test_accuracy" in metrics:
+        micro = f"micro-F1 {metrics['test_micro_f1']:.4f}, " if several else ""
         lines.append(
-            f"test        accuracy {metrics['test_accuracy']:.4f}, "
+            f"test        {micro}accuracy {metrics['test_accuracy']:.4f}, "
             f"macro-F1 {metrics['test_macro_f1']:.4f}"
         )
     return [*lines, f"run         {run.directory}"]
+
+
+def answers_picture(run: "Run") -> str:
+    """Return the name of the picture of a run's answers."""
+    return "confusion.png" if run.thresholds is None else "classes.png"
 
 
 def describe_recipe(recipe: "Recipe") -> list[str]:
@@ -73,6 +87,45 @@ def class_table(rows: "list[dict[str, Any]]", title: str = "") -> "Table":
     return table(columns, cells, title=title)
 
 
+def describe_evaluation(evaluation: "Evaluation") -> list[object]:
+    """Lay out an evaluation: figures, a table by class, and the answers that were given."""
+    micro = "" if evaluation.micro_f1 is None else f"micro-F1 {evaluation.micro_f1:.4f}   "
+    names = [str(row["label"]) for row in evaluation.per_class]
+    if evaluation.multi_label:
+        columns = ["class", "rightly given", "wrongly given", "missed"]
+        cells = [(given[1], wrong[1], given[0]) for wrong, given in evaluation.confusion]
+    else:
+        columns, cells = ["true class", *names], [tuple(row) for row in evaluation.confusion]
+    return [
+        f"accuracy {evaluation.accuracy:.4f}   {micro}macro-F1 {evaluation.macro_f1:.4f}   "
+        f"loss {evaluation.loss:.4f}   texts {evaluation.n}",
+        class_table(evaluation.per_class),
+        table(
+            columns,
+            [(name, *row) for name, row in zip(names, cells, strict=True)],
+            title="answers",
+        ),
+    ]
+
+
+def describe_predictions(
+    run: "Run", texts: "Sequence[str]", probabilities: "npt.NDArray[np.float32]"
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return what `predict` answers, for programs and in lines for people."""
+    predictions: list[dict[str, Any]] = []
+    lines = []
+    for text, row, answer in zip(texts, probabilities, run.choose(probabilities), strict=True):
+        told: dict[str, Any] = {
+            "label": run.label_names[row.argmax()],
+            "probabilities": dict(zip(run.label_names, row.tolist(), strict=True)),
+        }
+        if not isinstance(answer, str):
+            told = {"labels": list(answer), **told}
+        predictions.append(told)
+        lines.append(f"{shown(answer)}\t{row.max():.4f}\t{text}")
+    return predictions, lines
+
+
 def leaderboard(result: "SearchResult") -> "Table":
     """Lay the trials out, best first, each with the settings that differ from the defaults."""
     # The first trial of a search is the defaults.
@@ -98,9 +151,11 @@ def leaderboard(result: "SearchResult") -> "Table":
 
 def comparison(board: "Leaderboard") -> "Table":
     """Lay out a leaderboard over models."""
+    several = board.entries[0].micro_f1 is not None
     rows = [
         (
             entry.model,
+            *([] if entry.micro_f1 is None else [f"{entry.micro_f1:.4f}"]),
             f"{entry.accuracy:.4f}",
             f"{100 * entry.behind[0]:.1f} to {100 * entry.behind[1]:.1f}",
             f"{entry.macro_f1:.4f}",
@@ -112,6 +167,7 @@ def comparison(board: "Leaderboard") -> "Table":
     ]
     columns = (
         "model",
+        *(["micro-F1"] if several else []),
         "accuracy",
         "points behind",
         "macro-F1",
@@ -129,10 +185,12 @@ def describe_inspection(found: "Inspection") -> list[object]:
     total = found.rows["data"]
     classes = [(name, count, f"{count / total:.1%}") for name, count in found.classes.items()]
     repeats, conflicts = found.repeats, found.conflicts
+    several = found.label_sets
     facts = {
         "texts": ", ".join(f"{count:,} {name}" for name, count in found.rows.items()),
         "encoding": found.encoding or "-",
         "classes": f"{len(classes)}, the largest {found.imbalance:.3g} times the smallest",
+        **({"labels": _describe_labels(several)} if several else {}),
         "tokens": f"{found.tokenizer} ({how})",
         f"cut at {cut['max_length']}": f"{cut['texts']:.2%} of the texts, {cut['tokens']:.2%} of "
         "the tokens",
@@ -167,6 +225,13 @@ def describe_inspection(found: "Inspection") -> list[object]:
         ),
         *(f"look at     {note}" for note in found.notes),
     ]
+
+
+def _describe_labels(found: dict[str, Any]) -> str:
+    return (
+        f"{found['mean']:.2f} a text, {found['most']} at most; {found['none']} texts have none; "
+        f"{found['different']} different sets"
+    )
 
 
 def describe_vectors(found: "VectorsInspection") -> list[object]:

@@ -1,6 +1,7 @@
 """Training of one model: seeded, shuffled, stopped when validation no longer improves."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ from kerastextzoo.callbacks import AverageWeights, KeepBest, Pace, Validate
 from kerastextzoo.distribution import open_strategy
 from kerastextzoo.embeddings import Coverage
 from kerastextzoo.errors import KerasTextZooError
-from kerastextzoo.evaluation import Evaluation, check_objective, evaluate_probabilities
+from kerastextzoo.evaluation import Evaluation, choose_objective, evaluate_probabilities
 from kerastextzoo.optimizers import EmbeddingUpdates, OptimizerName, create_optimizer
 from kerastextzoo.precision import Precision, choose_precision, computing_in
 from kerastextzoo.preparation import Preparation
@@ -63,7 +64,8 @@ class TrainingConfig(Config):
     patience: Count = 3
     """Epochs without a better validation score after which training stops."""
     class_weights: Literal["none", "balanced"] = "none"
-    """balanced: every class counts the same, however rare."""
+    """balanced: every class counts the same, however rare; not for multi-label data, where each
+    class gets a threshold of its own instead."""
     embedding: Literal["frozen", "fine_tuned", "random"] = "fine_tuned"
     """Start from word vectors and keep them, start from them and train, or start at random."""
     embedding_features: Count = 100
@@ -114,7 +116,10 @@ class Fitted:
 
 
 def predict_probabilities(model: keras.Model, texts: EncodedTexts) -> npt.NDArray[np.float32]:
-    """Return class probabilities, `(texts, classes)`, in the order of the texts."""
+    """Return class probabilities, `(texts, classes)`, in the order of the texts.
+
+    Of a model for multi-label data they do not sum to 1.
+    """
     batches = plan_batches(texts.lengths, 1, batch_tokens=_PREDICTION_TOKENS)
     answers = np.zeros((len(texts), model.output_shape[-1]), np.float32)
     for rows in batches:
@@ -122,13 +127,31 @@ def predict_probabilities(model: keras.Model, texts: EncodedTexts) -> npt.NDArra
     return answers
 
 
-def evaluate_part(model: keras.Model, preparation: Preparation, part: str) -> Evaluation:
-    """Evaluate a model on the `train`, `validation` or `test` texts."""
+def evaluate_part(
+    model: keras.Model,
+    preparation: Preparation,
+    part: str,
+    thresholds: Sequence[float] | None = None,
+) -> Evaluation:
+    """Evaluate a model on the `train`, `validation` or `test` texts.
+
+    The thresholds of multi-label data are chosen on these texts unless they are given.
+    """
     return evaluate_probabilities(
         predict_probabilities(model, preparation.texts[part]),
         preparation.label_ids[part],
         preparation.splits.label_names,
+        thresholds,
     )
+
+
+def evaluate_test(
+    model: keras.Model, preparation: Preparation, validation: Evaluation
+) -> Evaluation | None:
+    """Evaluate a model on the test texts, if any, with the thresholds of the validation texts."""
+    if "test" not in preparation.texts:
+        return None
+    return evaluate_part(model, preparation, "test", validation.thresholds)
 
 
 def fit(
@@ -138,7 +161,7 @@ def fit(
     config: TrainingConfig | None = None,
     *,
     seed: int = 0,
-    objective: str = "val_accuracy",
+    objective: str | None = None,
     strategy: str = "none",
     track: Track = silent,
 ) -> Fitted:
@@ -150,7 +173,8 @@ def fit(
         settings: The model's settings; None: its defaults.
         config: The training's settings; None: the defaults.
         seed: Of weights, order and dropout; the same seed gives the same numbers on a CPU.
-        objective: Which validation figure makes an epoch the best.
+        objective: Which validation figure makes an epoch the best; None: `val_accuracy`, or
+            `val_micro_f1` for multi-label data.
         strategy: `none`, or `mirrored` for all devices of this machine.
         track: Progress.
 
@@ -161,7 +185,9 @@ def fit(
     spec = get_spec(model)
     settings = settings or spec.config()
     config = config or TrainingConfig()
-    check_objective(objective)
+    multi_label = preparation.splits.multi_label
+    objective = choose_objective(objective, multi_label=multi_label)
+    weights = preparation.class_weights() if config.class_weights == "balanced" else None
     matrix, coverage = None, None
     if config.embedding != "random":
         matrix, coverage = preparation.embedding(config.embedding_features)
@@ -170,6 +196,7 @@ def fit(
         num_classes=len(preparation.splits.label_names),
         embedding=config.embedding_features if matrix is None else matrix,
         embedding_trainable=config.embedding != "frozen",
+        multi_label=multi_label,
     )
     keras.utils.set_random_seed(derive_seed(seed, "training"))
     devices = open_strategy(strategy)
@@ -192,8 +219,8 @@ def fit(
                 config.clip_norm,
                 config.embedding_updates,
             ),
-            loss=_loss(config),
-            metrics=["accuracy"],
+            loss=_multi_label_loss(config) if multi_label else _loss(config),
+            metrics=[_micro_f1()] if multi_label else ["accuracy"],
         )
     # Outside the scope and without the optimizer: it answers on one device, and a file of it is a
     # third of the size.
@@ -209,14 +236,17 @@ def fit(
     history = network.fit(
         batches.as_dataset(),
         epochs=config.epochs,
-        class_weight=preparation.class_weights() if config.class_weights == "balanced" else None,
+        class_weight=weights,
         verbose=0,
         # The batches do it, by seed and epoch.
         shuffle=False,
         callbacks=[
             keras.callbacks.TerminateOnNaN(),
             *averaging,
-            Validate(lambda: evaluate_part(inference, preparation, "validation")),
+            Validate(
+                lambda: evaluate_part(inference, preparation, "validation"),
+                multi_label=multi_label,
+            ),
             best,
             Pace(batches, f"training {model}", config.epochs, track),
         ],
@@ -243,6 +273,14 @@ def _learning_rate(config: TrainingConfig, steps: int) -> float | WarmUpAndDecay
     if not config.warm_up and config.decay == "none":
         return config.learning_rate
     return WarmUpAndDecay(config.learning_rate, config.epochs * steps, config.warm_up, config.decay)
+
+
+def _multi_label_loss(config: TrainingConfig) -> Any:
+    return keras.losses.BinaryCrossentropy(label_smoothing=config.label_smoothing)
+
+
+def _micro_f1() -> Any:
+    return keras.metrics.F1Score("micro", threshold=0.5, name="micro_f1")
 
 
 def _loss(config: TrainingConfig) -> Any:

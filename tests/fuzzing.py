@@ -94,7 +94,7 @@ def check(data: bytes) -> bool:
             with contextlib.suppress(InputError):
                 load_texts(path, reading=reading)
             found = load_dataset(path, reading=reading)
-            return _holds(len(found) > 0 and all(map(str.strip, found.labels)))
+            return _holds(len(found) > 0 and all(map(str.strip, found.label_counts)))
         except InputError as error:
             return not _holds(str(error).isprintable() and path.name in str(error))
 

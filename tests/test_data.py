@@ -4,7 +4,6 @@ import gzip
 import os
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -291,7 +290,7 @@ def numbers(size: int, classes: int = 2, start: int = 0) -> Dataset:
 
 def shares(splits: Splits) -> list[dict[str, int]]:
     parts = (splits.train, splits.validation, splits.test)
-    return [dict(sorted(Counter(part.labels).items())) for part in parts if part]
+    return [dict(sorted(part.label_counts.items())) for part in parts if part]
 
 
 def test_split_is_stratified() -> None:

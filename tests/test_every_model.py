@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import model_checks
@@ -83,7 +84,7 @@ def test_golden_list_of_names() -> None:
     ids=["cnn", "lstm", "cnn_lstm"],
 )
 def test_published_parameter_counts(
-    name: str, settings: dict[str, object], trainable: bool, parameters: int, trained: int
+    name: str, settings: dict[str, Any], trainable: bool, parameters: int, trained: int
 ) -> None:
     model = create_model(
         name,

@@ -44,12 +44,9 @@ AWKWARD = (
 )
 LABELS = ("neg", "中性", "pos")
 # Sorted by label, because folders are.
-THOUSAND = Dataset(
-    "thousand",
-    tuple(f"{AWKWARD[i % len(AWKWARD)]} {i}" for i in range(1000)),
-    tuple(sorted(LABELS[i % 3] for i in range(1000))),
-)
-PAIRS = list(zip(THOUSAND.texts, THOUSAND.labels, strict=True))
+TEXTS = tuple(f"{AWKWARD[i % len(AWKWARD)]} {i}" for i in range(1000))
+PAIRS = list(zip(TEXTS, sorted(LABELS[i % 3] for i in range(1000)), strict=True))
+THOUSAND = Dataset("thousand", TEXTS, tuple(label for _, label in PAIRS))
 FRAME = pd.DataFrame({"n": range(1000), "label": THOUSAND.labels, "text": THOUSAND.texts})
 
 
@@ -291,7 +288,16 @@ BOMB = gzip.compress(b"text,label\n" + b"%b,a\n" % (b"x" * 2**20) * 80, compress
         case("column", "a.parquet", CONTENTS[".parquet"](), "no column 'txt'; .*'text'",
                 text_column="txt"),
         case("ft", "a.ft", "__label__a x\nno\n", "a.ft:2: no label at the start; got 'no'"),
-        case("ft several", "a.ft", "__label__a __label__b x\n", "a.ft:1: several labels"),
+        case("ft none", "a.ft", "__label__a __label__b x\nno\n", "a.ft:2: no label at the start"),
+        case("ft twice", "a.ft", "__label__a __label__a x\n", "a.ft:1: a label twice in one row"),
+        case("mixed", "a.jsonl", '{"text": "x", "label": "a"}\n{"text": "y", "label": ["b", "c"]}',
+                r"lists of labels mixed; got 'a' \(row 1\) and \"\['b', 'c'\]\" \(row 2\)"),
+        case("hot", "a.jsonl", '{"text": "x", "label": [0, 1, 0]}', "twice in .*; not a 0 or a 1"),
+        case("null", "a.jsonl", '{"text": "x", "label": ["a"]}\n{"text": "y", "label": null}',
+                "a.jsonl:2: label missing"),
+        case("null in", "a.jsonl", '{"text": "x", "label": ["a", null]}', ":1: label missing"),
+        case("parts", "a.csv", CSV + "x,a||b\n", ":4: label missing", label_separator="|"),
+        case("spelt", "a.csv", CSV + "x,Pos|neg\n", "in several ways", label_separator="|"),
         case("ft later", "a.txt", "\n__label__a x\ny", "a.txt:3: no label at the start"),
         case("ft empty", "a.txt", "__label__ x\n", "a.txt:1: label missing"),
         case("empty ft", "a.ft", "\n", "0 examples"),
@@ -340,8 +346,10 @@ def test_bad_file_is_refused(tmp_path: Path, file: File) -> None:
         case("L8", "a.csv", CSV + 'x,"a\nb"\n', ":4: not a label .*skipped", skip_bad_rows=True),
         case("ft", "a.ft", "__label__a x\nno\n", ":2: no label at the start, skipped",
                 skip_bad_rows=True),
-        case("ft several", "a.ft", "__label__a x\n__label__a __label__b y\n",
-                ":2: several labels, skipped", skip_bad_rows=True),
+        case("twice", "a.ft", "__label__a x\n__label__a __label__a y\n",
+                ":2: a label twice in one row, skipped", skip_bad_rows=True),
+        case("L9 sets", "a.ft", "__label__a __label__b x\n__label__b x\n",
+                "1 texts have several sets of labels in 2 rows.*got 'a, b', 'b' for 'x'"),
         case("T2", "a.csv", CSV + ",pos\n", ":4: empty text dropped"),
         case("T7", "a.csv", "text,label\n17,a\n1.5 2,b\nx,a\n", "67% of the texts are numbers"),
         case("S3", "a.csv", CSV + "Good  film,pos\n", "a.csv:4: repeated text"),

@@ -18,7 +18,7 @@ import pandas as pd
 from kerastextzoo import plots
 from kerastextzoo.builders import get_spec
 from kerastextzoo.errors import InputError, KerasTextZooError, named, quoted
-from kerastextzoo.evaluation import OBJECTIVES
+from kerastextzoo.evaluation import OBJECTIVES, choose_objective
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.run import Run, copy_run, versions, write_run
@@ -34,7 +34,7 @@ from kerastextzoo.storage import (
     write_atomically,
     write_json,
 )
-from kerastextzoo.training import TrainingConfig, evaluate_part, fit
+from kerastextzoo.training import TrainingConfig, evaluate_part, evaluate_test, fit
 from kerastextzoo.tuning.checks import check_search, warn_of_limits, why_stopped
 from kerastextzoo.tuning.oracles import Oracle
 from kerastextzoo.tuning.space import count_points, draw
@@ -89,7 +89,7 @@ def tune(
     max_trials: int = 10,
     fixed: Mapping[str, object] | None = None,
     seed: int = 0,
-    objective: str = "val_accuracy",
+    objective: str | None = None,
     strategy: str = "none",
     resume: bool = False,
     overwrite: bool = False,
@@ -105,7 +105,8 @@ def tune(
         max_trials: Trials in all.
         fixed: Settings by name that are not searched.
         seed: Of the proposals and of every training.
-        objective: What trials are ranked by: a name in `kerastextzoo.evaluation.OBJECTIVES`.
+        objective: What trials are ranked by: a name in `kerastextzoo.evaluation.OBJECTIVES`; None:
+            `val_accuracy`, or `val_micro_f1` for multi-label data.
         strategy: `none`, or `mirrored` to train each trial on all devices of this machine.
         resume: Go on with the search in `out`.
         overwrite: Delete the search in `out` first.
@@ -118,6 +119,7 @@ def tune(
     Warns:
         SearchWarning: The space has fewer points than `max_trials`, or values that make no sense.
     """
+    objective = choose_objective(objective, multi_label=preparation.splits.multi_label)
     space = check_search(
         model,
         max_length=preparation.config.max_length,
@@ -141,6 +143,9 @@ def tune(
     if preparation.vectors is not None and search.fixed.get("embedding") != "random":
         # Vectors that are no good stop the search here, not each of its trials.
         preparation.embedding(TrainingConfig().embedding_features)
+    if search.fixed.get("class_weights") == "balanced":
+        # Likewise where they are refused.
+        preparation.class_weights()
     warn_of_limits(search.spec, space, max_trials, preparation.config.max_length)
     oracle = Oracle(tuner, space, objective, max_trials, seed)
     search.open({"tuner": tuner, "space": space.get_config()["space"]}, resume, overwrite)
@@ -287,8 +292,7 @@ class _Search:
                 f"the saved model of trial {trials[0].id} scores {again}, "
                 f"its training said {trials[0].score}"
             )
-        with_test = "test" in self.preparation.texts
-        test = evaluate_part(best.model, self.preparation, "test") if with_test else None
+        test = evaluate_test(best.model, self.preparation, best.evaluation["validation"])
         stage = self.out / ".best.tmp"
         copy_run(folder, stage, test)
         move_into(stage, self.out)
