@@ -66,7 +66,8 @@ class LabelChecks:
         """Return the labels of a row, sorted, one unless it is multi-label; None if unusable."""
         separator = self.reading.label_separator
         if separator is not None and isinstance(value, str):
-            several = value.split(separator) if value.strip() else []
+            # White space beside a separator says nothing.
+            several = [part.strip() for part in value.split(separator)] if value.strip() else []
         elif isinstance(value, COLLECTIONS):
             several = self._open(row, value)
         else:

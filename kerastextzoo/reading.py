@@ -59,7 +59,7 @@ class Reading:
             rest = "expected one ASCII character, such as ';' or a TAB"
             raise InputError(f"separator: got {quoted(self.separator)}; {rest}")
         if self.label_separator is not None and (
-            not self.label_separator or len(self.label_separator.splitlines()) > 1
+            not self.label_separator or not {"\r", "\n"}.isdisjoint(self.label_separator)
         ):
             rest = "expected what stands between two labels, such as '|'"
             raise InputError(f"label_separator: got {quoted(self.label_separator)}; {rest}")

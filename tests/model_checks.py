@@ -18,6 +18,7 @@ import numpy as np
 from kerastextzoo.batching import EncodedTexts
 from kerastextzoo.builders import create_model
 from kerastextzoo.data import Dataset
+from kerastextzoo.label_sets import multi_hot
 from kerastextzoo.optimizers import create_optimizer
 from kerastextzoo.spec import ModelConfig, ModelSpec, Task
 from kerastextzoo.text import TextConfig, TextEncoder, fit_encoder
@@ -141,6 +142,10 @@ def check_embedding_is_shared_and_kept(spec: ModelSpec) -> None:
     assert str(matrix[3, 3]) not in json.dumps(frozen.get_config(), default=str)
 
 
+def _without_dropout(spec: ModelSpec) -> dict[str, Any]:
+    return {name: 0.0 for name in spec.config.model_fields if name.endswith("dropout")}
+
+
 def overfit(spec: ModelSpec, corpus: Dataset) -> tuple[keras.Model, TextEncoder, float]:
     """Train on 32 real sentences until they are known by heart."""
     keras.utils.set_random_seed(0)
@@ -148,15 +153,12 @@ def overfit(spec: ModelSpec, corpus: Dataset) -> tuple[keras.Model, TextEncoder,
     encoder = fit_encoder(corpus.texts, TextConfig(min_count=1))
     texts = encoder.encode(corpus.texts)
     labels = np.array([names.index(label) for label in corpus.labels])
-    no_dropout: dict[str, Any] = {
-        name: 0.0 for name in spec.config.model_fields if name.endswith("dropout")
-    }
     model = create_model(
         spec.name,
         vocabulary_size=len(encoder.vocabulary),
         num_classes=len(names),
         embedding=32,
-        **no_dropout,
+        **_without_dropout(spec),
     )
     model.compile(create_optimizer("adam", 5e-3), "sparse_categorical_crossentropy")
     model.fit(texts.padded(range(len(texts))), labels, batch_size=8, epochs=40, verbose=0)
@@ -187,6 +189,40 @@ numpy.save(folder / "answers.npy", predict_probabilities(model, encoder.encode(t
 """
     subprocess.run([sys.executable, "-c", program, folder], check=True, cwd=ROOT)
     np.testing.assert_array_equal(np.load(folder / "answers.npy"), answers)
+
+
+#: The words that a text is about, and its labels, none in one and all in another.
+ABOUT = {
+    "a red car": ("red", "car"),
+    "the blue car": ("car",),
+    "one red house": ("red", "house"),
+    "a blue tree": (),
+    "red car by the house": ("car", "house", "red"),
+    "some green house": ("house",),
+}
+
+
+def check_multi_label_overfits_six_sentences(spec: ModelSpec) -> None:
+    keras.utils.set_random_seed(0)
+    names = ("car", "house", "red")
+    truth = multi_hot(list(ABOUT.values()), names)
+    encoder = fit_encoder(list(ABOUT), TextConfig(min_count=1))
+    texts = encoder.encode(list(ABOUT))
+    model = create_model(
+        spec.name,
+        vocabulary_size=len(encoder.vocabulary),
+        num_classes=3,
+        embedding=32,
+        multi_label=True,
+        **_without_dropout(spec),
+    )
+    model.compile(create_optimizer("adam", 5e-3), "binary_crossentropy")
+    model.fit(texts.padded(range(len(texts))), truth, epochs=80, verbose=0)
+    probabilities = predict_probabilities(model, texts)
+    np.testing.assert_array_equal(probabilities > 0.5, truth > 0)
+    # Each stands on its own: all three are probable, or none.
+    assert probabilities.sum(axis=1).max() > 1.5
+    assert probabilities.sum(axis=1).min() < 1
 
 
 LAWS = {
