@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import keras
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from kerastextzoo.batching import EncodedTexts, TrainingBatches, plan_batches
 from kerastextzoo.builders import get_spec
@@ -16,13 +16,22 @@ from kerastextzoo.distribution import open_strategy
 from kerastextzoo.embeddings import Coverage
 from kerastextzoo.errors import KerasTextZooError
 from kerastextzoo.evaluation import Evaluation, check_objective, evaluate_probabilities
+from kerastextzoo.mistakes import MistakeName, combine
 from kerastextzoo.optimizers import EmbeddingUpdates, OptimizerName, create_optimizer
 from kerastextzoo.precision import Precision, choose_precision, computing_in
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.schedules import Decay, WarmUpAndDecay
 from kerastextzoo.seeds import derive_seed
-from kerastextzoo.spec import Config, Count, ModelConfig, Rate, SearchSpace, Task
+from kerastextzoo.spec import (
+    Config,
+    Count,
+    ModelConfig,
+    Rate,
+    SearchSpace,
+    Task,
+    split_at_commas,
+)
 
 _PREDICTION_TOKENS = 2**15
 
@@ -64,6 +73,9 @@ class TrainingConfig(Config):
     """Epochs without a better validation score after which training stops."""
     class_weights: Literal["none", "balanced"] = "none"
     """balanced: every class counts the same, however rare."""
+    mistakes: Annotated[tuple[MistakeName, ...], BeforeValidator(split_at_commas)] = ()
+    """What recipes that reproduce a failure do wrong on purpose: last_padded_step, not_shuffled,
+    rounded_probabilities, schedule_stepped_by_batch, sigmoid_after_softmax, softmax_twice."""
     embedding: Literal["frozen", "fine_tuned", "random"] = "fine_tuned"
     """Start from word vectors and keep them, start from them and train, or start at random."""
     embedding_features: Count = 100
@@ -165,11 +177,13 @@ def fit(
     matrix, coverage = None, None
     if config.embedding != "random":
         matrix, coverage = preparation.embedding(config.embedding_features)
+    mistake = combine(config.mistakes)
     task = Task(
         vocabulary_size=len(preparation.encoder.vocabulary),
         num_classes=len(preparation.splits.label_names),
         embedding=config.embedding_features if matrix is None else matrix,
         embedding_trainable=config.embedding != "frozen",
+        hide_padding=mistake.hide_padding,
     )
     keras.utils.set_random_seed(derive_seed(seed, "training"))
     devices = open_strategy(strategy)
@@ -183,16 +197,21 @@ def fit(
         batch_tokens=config.batch_tokens,
         word_dropout=config.word_dropout,
     )
+    batches = mistake.batches(batches)
+
+    def build() -> keras.Model:
+        return mistake.network(spec.build(settings, task), preparation.config.max_length)
+
     with devices.scope(), computing_in(policy):
-        network = spec.build(settings, task)
+        network = build()
         network.compile(
             optimizer=create_optimizer(
                 config.optimizer,
-                _learning_rate(config, len(batches)),
+                mistake.learning_rate(_learning_rate(config, len(batches))),
                 config.clip_norm,
                 config.embedding_updates,
             ),
-            loss=_loss(config),
+            loss=mistake.loss(_loss(config)),
             metrics=["accuracy"],
         )
     # Outside the scope and without the optimizer: it answers on one device, and a file of it is a
@@ -201,7 +220,7 @@ def fit(
     averaging = []
     if config.weight_averaging or policy != "float32":
         with computing_in("float32"):
-            inference = spec.build(settings, task)
+            inference = build()
         inference.set_weights(network.get_weights())
         averaging = [AverageWeights(inference, config.weight_averaging)]
     best = KeepBest(inference, objective, config.patience)
