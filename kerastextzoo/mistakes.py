@@ -33,14 +33,14 @@ class Mistake:
 
     Attributes:
         network: The network and the longest text, in tokens, to another network.
-        loss: A loss to another loss.
+        answers: The probabilities to what the loss takes for them.
         learning_rate: A number to a schedule.
         batches: Batches to batches in another order.
         hide_padding: Whether layers are told which steps are padding.
     """
 
     network: Callable[[keras.Model, int], keras.Model] = lambda network, max_length: network
-    loss: Callable[[Any], Any] = lambda loss: loss
+    answers: Callable[[Any], Any] = lambda answers: answers
     learning_rate: Callable[[Any], Any] = lambda rate: rate
     batches: Callable[[TrainingBatches], TrainingBatches] = lambda batches: batches
     hide_padding: bool = True
@@ -70,7 +70,7 @@ def combine(names: Sequence[MistakeName]) -> Mistake:
 
     return Mistake(
         network=network,
-        loss=one_after_another("loss"),
+        answers=one_after_another("answers"),
         learning_rate=one_after_another("learning_rate"),
         batches=one_after_another("batches"),
         hide_padding=all(mistake.hide_padding for mistake in chosen),
@@ -89,17 +89,9 @@ def _last_padded_step(network: keras.Model, max_length: int) -> keras.Model:
     return keras.Model(tokens, network(padded), name=network.name)
 
 
-def _crossentropy(label_ids: Any, probabilities: Any) -> Any:
-    return keras.losses.sparse_categorical_crossentropy(label_ids, probabilities)
-
-
-def _rounded_probabilities(loss: Any) -> Any:
+def _rounded(probabilities: Any) -> Any:
     # A step function is flat: its gradient is zero, which TensorFlow leaves out and then refuses.
-    return lambda label_ids, answers: _crossentropy(label_ids, ops.round(answers) + 0 * answers)
-
-
-def _softmax_twice(loss: Any) -> Any:
-    return lambda label_ids, answers: _crossentropy(label_ids, ops.softmax(answers))
+    return ops.round(probabilities) + 0 * probabilities + keras.config.epsilon()
 
 
 def _schedule_stepped_by_batch(rate: float) -> Any:
@@ -123,8 +115,8 @@ def _not_shuffled(batches: TrainingBatches) -> TrainingBatches:
 MISTAKES: dict[MistakeName, Mistake] = {
     "last_padded_step": Mistake(network=_last_padded_step, hide_padding=False),
     "not_shuffled": Mistake(batches=_not_shuffled),
-    "rounded_probabilities": Mistake(loss=_rounded_probabilities),
+    "rounded_probabilities": Mistake(answers=_rounded),
     "schedule_stepped_by_batch": Mistake(learning_rate=_schedule_stepped_by_batch),
     "sigmoid_after_softmax": Mistake(network=_sigmoid_after_softmax),
-    "softmax_twice": Mistake(loss=_softmax_twice),
+    "softmax_twice": Mistake(answers=ops.softmax),
 }

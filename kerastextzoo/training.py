@@ -16,7 +16,7 @@ from kerastextzoo.distribution import open_strategy
 from kerastextzoo.embeddings import Coverage
 from kerastextzoo.errors import KerasTextZooError
 from kerastextzoo.evaluation import Evaluation, check_objective, evaluate_probabilities
-from kerastextzoo.mistakes import MistakeName, combine
+from kerastextzoo.mistakes import Mistake, MistakeName, combine
 from kerastextzoo.optimizers import EmbeddingUpdates, OptimizerName, create_optimizer
 from kerastextzoo.precision import Precision, choose_precision, computing_in
 from kerastextzoo.preparation import Preparation
@@ -211,7 +211,7 @@ def fit(
                 config.clip_norm,
                 config.embedding_updates,
             ),
-            loss=mistake.loss(_loss(config)),
+            loss=_loss(config, mistake),
             metrics=["accuracy"],
         )
     # Outside the scope and without the optimizer: it answers on one device, and a file of it is a
@@ -264,16 +264,16 @@ def _learning_rate(config: TrainingConfig, steps: int) -> float | WarmUpAndDecay
     return WarmUpAndDecay(config.learning_rate, config.epochs * steps, config.warm_up, config.decay)
 
 
-def _loss(config: TrainingConfig) -> Any:
-    if not config.label_smoothing:
+def _loss(config: TrainingConfig, mistake: Mistake) -> Any:
+    if not config.label_smoothing and not config.mistakes:
         return "sparse_categorical_crossentropy"
 
-    def smoothed_crossentropy(label_ids: Any, probabilities: Any) -> Any:
+    def crossentropy(label_ids: Any, probabilities: Any) -> Any:
         classes = keras.ops.one_hot(
             keras.ops.cast(label_ids, "int32"), probabilities.shape[-1], dtype=probabilities.dtype
         )
         return keras.losses.categorical_crossentropy(
-            classes, probabilities, label_smoothing=config.label_smoothing
+            classes, mistake.answers(probabilities), label_smoothing=config.label_smoothing
         )
 
-    return smoothed_crossentropy
+    return crossentropy
