@@ -35,12 +35,24 @@ def write_history(history: Sequence[dict[str, float]], path: Path) -> None:
 
 
 def draw_curves(history: Sequence[dict[str, float]], best_epoch: int, path: Path) -> None:
-    """Draw loss and accuracy by epoch, training beside validation, the best epoch marked."""
+    """Draw loss and accuracy by epoch, training beside validation, the best epoch marked.
+
+    An ensemble has a pair of curves for each member.
+    """
     table = pd.DataFrame(history)
+    members = [part for _, part in table.groupby("member")] if "member" in table else [table]
     figure = _figure(9, 3.5)
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        axes.plot(table["epoch"], table[name], marker=".", label="training")
-        axes.plot(table["epoch"], table[f"val_{name}"], marker=".", label="validation")
+        for number, part in enumerate(members):
+            for column, color in ((name, "tab:blue"), (f"val_{name}", "tab:orange")):
+                label = "validation" if column.startswith("val_") else "training"
+                axes.plot(
+                    part["epoch"],
+                    part[column],
+                    marker=".",
+                    color=color,
+                    label=None if number else label,
+                )
         axes.axvline(best_epoch, color="grey", linestyle=":", label="best epoch")
         axes.set(xlabel="epoch", ylabel=name)
         axes.xaxis.get_major_locator().set_params(integer=True)

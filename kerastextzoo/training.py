@@ -1,6 +1,7 @@
 """Training of one model: seeded, shuffled, stopped when validation no longer improves."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ from kerastextzoo.callbacks import AverageWeights, KeepBest, Pace, Validate
 from kerastextzoo.distribution import open_strategy
 from kerastextzoo.embeddings import Coverage
 from kerastextzoo.errors import KerasTextZooError
-from kerastextzoo.evaluation import Evaluation, check_objective, evaluate_probabilities
+from kerastextzoo.evaluation import OBJECTIVES, Evaluation, check_objective, evaluate_probabilities
 from kerastextzoo.mistakes import Mistake, MistakeName, combine
 from kerastextzoo.optimizers import EmbeddingUpdates, OptimizerName, create_optimizer
 from kerastextzoo.precision import Precision, choose_precision, computing_in
@@ -69,6 +70,8 @@ class TrainingConfig(Config):
     """Share of the true class's probability that training spreads over all classes."""
     word_dropout: Rate = 0.0
     """Share of the words that training replaces by the unknown word."""
+    ensemble: Count = 1
+    """Networks that are trained, each with its own seed; the mean of their probabilities counts."""
     patience: Count = 3
     """Epochs without a better validation score after which training stops."""
     class_weights: Literal["none", "balanced"] = "none"
@@ -110,8 +113,8 @@ class Fitted:
 
     Attributes:
         model: The weights of the best epoch, uncompiled.
-        history: One entry an epoch.
-        best_epoch: Counted from 1.
+        history: One entry an epoch; those of an ensemble say of which `member`.
+        best_epoch: Counted from 1; of an ensemble, that of its best member.
         validation: The best epoch's evaluation on the validation texts.
         coverage: What the word vectors covered; None for a random start.
         seconds: Wall-clock time of the training.
@@ -174,6 +177,22 @@ def fit(
     settings = settings or spec.config()
     config = config or TrainingConfig()
     check_objective(objective)
+    if config.ensemble > 1:
+        alone = config.replace(ensemble=1)
+        members = [
+            fit(
+                preparation,
+                model,
+                settings,
+                alone,
+                seed=derive_seed(seed, "member", number),
+                objective=objective,
+                strategy=strategy,
+                track=track,
+            )
+            for number in range(config.ensemble)
+        ]
+        return _join(members, preparation, objective)
     matrix, coverage = None, None
     if config.embedding != "random":
         matrix, coverage = preparation.embedding(config.embedding_features)
@@ -216,7 +235,7 @@ def fit(
         )
     # Outside the scope and without the optimizer: it answers on one device, and a file of it is a
     # third of the size.
-    inference = keras.Model(network.inputs, network.outputs, name=network.name)
+    inference = keras.Model(network.input, network.output, name=network.name)
     averaging = []
     if config.weight_averaging or policy != "float32":
         with computing_in("float32"):
@@ -255,6 +274,30 @@ def fit(
         validation=evaluate_part(inference, preparation, "validation"),
         coverage=coverage,
         seconds=time.monotonic() - started,
+    )
+
+
+def _join(members: Sequence[Fitted], preparation: Preparation, objective: str) -> Fitted:
+    """Make one model of several, which answers with the mean of their probabilities."""
+    name = members[0].model.name
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    answers = [
+        keras.Model(member.model.input, member.model.output, name=f"{name}_{number}")(tokens)
+        for number, member in enumerate(members, 1)
+    ]
+    joined = keras.Model(tokens, keras.layers.Average(dtype="float32")(answers), name=name)
+    way = max if OBJECTIVES[objective] == "max" else min
+    return Fitted(
+        model=joined,
+        history=[
+            {"member": number, **epoch}
+            for number, member in enumerate(members, 1)
+            for epoch in member.history
+        ],
+        best_epoch=way(members, key=lambda each: each.validation.objective(objective)).best_epoch,
+        validation=evaluate_part(joined, preparation, "validation"),
+        coverage=members[0].coverage,
+        seconds=sum(member.seconds for member in members),
     )
 
 

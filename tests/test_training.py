@@ -1,5 +1,6 @@
 """Training: the best epoch kept, the same numbers for the same seed."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,6 +15,8 @@ from kerastextzoo.layers import MaskedConv1D
 from kerastextzoo.mistakes import MISTAKES
 from kerastextzoo.precision import choose_precision
 from kerastextzoo.preparation import Preparation
+from kerastextzoo.run import Run, write_run
+from kerastextzoo.seeds import derive_seed
 from kerastextzoo.spec import ModelConfig
 from kerastextzoo.splits import make_splits
 from kerastextzoo.text import TextConfig
@@ -106,6 +109,26 @@ def test_the_mean_of_the_weights_is_judged_and_kept(preparation: Preparation) ->
     # The same training, read differently.
     assert [epoch["loss"] for epoch in last.history] == [epoch["loss"] for epoch in result.history]
     assert last.validation.loss != result.validation.loss
+
+
+def test_an_ensemble_answers_with_the_mean_of_its_members(
+    preparation: Preparation, tmp_path: Path
+) -> None:
+    config = QUICK.replace(ensemble=2)
+    result = fit(preparation, "cnn", SMALL, config, seed=0)
+    texts = preparation.texts["validation"]
+    members = [
+        fit(preparation, "cnn", SMALL, QUICK, seed=derive_seed(0, "member", number))
+        for number in range(2)
+    ]
+    mean = np.mean([predict_probabilities(each.model, texts) for each in members], axis=0)
+    np.testing.assert_allclose(predict_probabilities(result.model, texts), mean, atol=1e-6)
+    assert [epoch["member"] for epoch in result.history] == [1, 1, 2, 2]
+    write_run(tmp_path / "run", preparation, result, settings=SMALL, config=config, seed=0)
+    run = Run(tmp_path / "run")
+    np.testing.assert_allclose(
+        run.predict_proba(preparation.splits.validation.texts), mean, atol=1e-6
+    )
 
 
 def test_running_mean_follows_its_rule() -> None:
