@@ -29,7 +29,7 @@ def embed(config: ModelConfig, task: Task) -> tuple[Any, Any]:
     vectors = RowEmbedding(
         task.vocabulary_size,
         features,
-        mask_zero=True,
+        mask_zero=task.hide_padding,
         weights=None if matrix is None else [matrix],
         trainable=task.embedding_trainable,
         name="embedding",

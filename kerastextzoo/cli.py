@@ -231,7 +231,7 @@ def tune(
 def compare(
     options: TrainingOptions,
     models: Annotated[
-        str, typer.Option(help="Models of the zoo, with commas between them, or all.")
+        str, typer.Option(help="Models of the zoo, with commas between them; all; or none.")
     ] = "cnn,lstm,cnn_lstm,res_lstm",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with --out.")] = False,
 ) -> None:
@@ -244,12 +244,13 @@ def compare(
         from kerastextzoo.comparing import compare
         from kerastextzoo.summary import comparison
 
-        names = list_models() if models == "all" else [name.strip() for name in models.split(",")]
+        several = {"all": list_models(), "none": []}
+        names = several.get(models, [name.strip() for name in models.split(",")])
         settings = {name: options.checked_settings(name) for name in names}
         resumed = options.out if resume else None
         out = resumed or options.new_folder("compare")
         splits = options.read_splits(screen)
-        preparation = options.prepare(screen, splits, settings[names[0]])
+        preparation = options.prepare(screen, splits, options.settings([*names, "cnn"][0]))
         _on_interrupt(f"what is done is saved; the same command with --resume --out {out} goes on")
         board = compare(
             preparation,

@@ -167,6 +167,7 @@ def compare(
             )
         answered.append(_network(run, splits, part))
     board = rank(answered, part)
+    out.mkdir(parents=True, exist_ok=True)
     write_json(out / "leaderboard.json", board.as_dict())
     plots.draw_leaderboard(board.as_dict()["leaderboard"], out / "leaderboard.png")
     return board

@@ -153,6 +153,12 @@ class TrainingOptions(ReadingOptions):
     ] = None
     valid: Annotated[str | None, typer.Option(help="Official validation texts.")] = None
     test: Annotated[str | None, typer.Option(help="Official test texts.")] = None
+    validation_share: Annotated[
+        float, typer.Option(help="Share of --data that validates, where no --valid is given.")
+    ] = 0.1
+    test_share: Annotated[
+        float, typer.Option(help="Share of --data that tests, where no --test is given; 0: none.")
+    ] = 0.1
     min_class_count: Annotated[
         int, typer.Option(help="Drop classes with fewer training examples, counted.")
     ] = 0
@@ -252,6 +258,8 @@ class TrainingOptions(ReadingOptions):
             seed=self.seed,
             progress=partial(screen.track, "reading texts"),
             reading=self.reading(),
+            validation_share=self.validation_share,
+            test_share=self.test_share,
             min_class_count=self.min_class_count,
             allow_overlap=self.allow_overlap,
             dedup=self.dedup,

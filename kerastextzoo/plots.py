@@ -37,20 +37,25 @@ def write_history(history: Sequence[dict[str, float]], path: Path) -> None:
 def draw_curves(history: Sequence[dict[str, float]], best_epoch: int, path: Path) -> None:
     """Draw loss and accuracy by epoch, training beside validation, the best epoch marked.
 
-    For multi-label data, micro F1 in place of accuracy: in training at the threshold 0.5.
+    An ensemble has a pair of curves for each member. For multi-label data it is micro F1 in place
+    of accuracy, in training at the threshold 0.5.
     """
     table = pd.DataFrame(history)
-    several = "val_micro_f1" in table
-    score = "micro_f1" if several else "accuracy"
+    score = "micro_f1" if "micro_f1" in table else "accuracy"
+    members = [part for _, part in table.groupby("member")] if "member" in table else [table]
     figure = _figure(9, 3.5)
     for axes, name in zip(figure.subplots(1, 2), ("loss", score), strict=True):
-        axes.plot(
-            table["epoch"],
-            table[name],
-            marker=".",
-            label="training, at 0.5" if several and name == score else "training",
-        )
-        axes.plot(table["epoch"], table[f"val_{name}"], marker=".", label="validation")
+        for number, part in enumerate(members):
+            for column, color in ((name, "tab:blue"), (f"val_{name}", "tab:orange")):
+                label = "validation" if column.startswith("val_") else "training"
+                label += ", at 0.5" if column == "micro_f1" else ""
+                axes.plot(
+                    part["epoch"],
+                    part[column],
+                    marker=".",
+                    color=color,
+                    label=None if number else label,
+                )
         axes.axvline(best_epoch, color="grey", linestyle=":", label="best epoch")
         axes.set(xlabel="epoch", ylabel=name)
         axes.xaxis.get_major_locator().set_params(integer=True)

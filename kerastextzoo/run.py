@@ -101,7 +101,7 @@ class Run:
 
         path = self.directory / "model.keras"
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        largest, rows = len(self.encoder.vocabulary) - 1, model.get_layer("embedding").input_dim
+        largest, rows = len(self.encoder.vocabulary) - 1, _embedding(model).input_dim
         # On a GPU such an id would silently be read as zeros.
         if largest >= rows:
             self._refuse(f"the largest token id {largest} is beyond the embedding of {rows} rows")
@@ -204,6 +204,16 @@ class Run:
         return evaluate_probabilities(padded, truth, names, thresholds)
 
 
+def _embedding(model: "keras.Model") -> Any:
+    """Find the layer that looks token ids up, which may be in a model within the model."""
+    for layer in model.layers:
+        if layer.name == "embedding":
+            return layer
+        if hasattr(layer, "layers"):
+            return _embedding(layer)
+    raise KerasTextZooError(f"model {quoted(model.name)} has no layer named 'embedding'")
+
+
 def _tell_meaningless(texts: Sequence[str], encoded: EncodedTexts) -> None:
     # Every text has a token, be it the unknown one.
     highest = np.maximum.reduceat(encoded.tokens, encoded.starts[:-1]) if len(encoded) else ()
@@ -295,7 +305,7 @@ def write_run(
     settings: "ModelConfig",
     config: TrainingConfig,
     seed: int,
-    objective: str,
+    objective: str = "val_accuracy",
     strategy: str = "none",
     recipe: str | None = None,
     test: Evaluation | None = None,

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     import keras
 
 
-def _split_at_commas(value: object) -> object:
-    return value.split(",") if isinstance(value, str) else value
+def split_at_commas(value: object) -> object:
+    """Make a list of text such as `2,3,6`; of nothing, an empty one."""
+    if not isinstance(value, str):
+        return value
+    return value.split(",") if value else []
 
 
 Count = Annotated[int, Field(ge=1)]
 Counts = Annotated[
-    tuple[Count, ...], Field(min_length=1, max_length=8), BeforeValidator(_split_at_commas)
+    tuple[Count, ...], Field(min_length=1, max_length=8), BeforeValidator(split_at_commas)
 ]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 #: Settings of how many tokens a kernel or a pool spans, whatever the model.
@@ -130,6 +133,7 @@ class Task:
         embedding_trainable: Whether training may change the embedding.
         multi_label: Whether a text may have any number of classes, so that each probability stands
             on its own; else they sum to 1.
+        hide_padding: Whether layers are told which steps are padding; models that are not go wrong.
     """
 
     vocabulary_size: int
@@ -137,6 +141,7 @@ class Task:
     embedding: npt.NDArray[np.float32] | int = 100
     embedding_trainable: bool = True
     multi_label: bool = False
+    hide_padding: bool = True
 
     def __post_init__(self) -> None:
         if self.vocabulary_size < 3:  # noqa: PLR2004

@@ -71,6 +71,8 @@ def load_splits(
     encoding: str | None = None,
     progress: Progress | None = None,
     reading: Reading | None = None,
+    validation_share: float = 0.1,
+    test_share: float = 0.1,
     min_class_count: int = 0,
     allow_overlap: bool = False,
     dedup: bool = False,
@@ -88,6 +90,8 @@ def load_splits(
         encoding: None for UTF-8, or UTF-16 if a file starts with its byte order mark.
         progress: Called now and then with what is done and what there is to do.
         reading: All about reading, in place of the column names and the encoding.
+        validation_share: As for `make_splits`.
+        test_share: As for `make_splits`.
         min_class_count: As for `make_splits`.
         allow_overlap: As for `make_splits`.
         dedup: As for `make_splits`.
@@ -107,6 +111,8 @@ def load_splits(
         data,
         *official,
         seed=seed,
+        validation_share=validation_share,
+        test_share=test_share,
         min_class_count=min_class_count,
         allow_overlap=allow_overlap,
         dedup=dedup,

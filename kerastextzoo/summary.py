@@ -59,7 +59,9 @@ def answers_picture(run: "Run") -> str:
 
 def describe_recipe(recipe: "Recipe") -> list[str]:
     """Return what a recipe is known for in lines."""
-    told = {name: getattr(recipe, name) for name in ("published", "measured", "verdict", "data")}
+    told = {
+        name: getattr(recipe, name) for name in ("published", "measured", "verdict", "cure", "data")
+    }
     return [
         f"recipe      {recipe.name}: {recipe.title}",
         *(f"{name:<12}{value}" for name, value in told.items() if value),

@@ -8,22 +8,36 @@ from typing import Annotated, Any, Literal
 import keras
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from kerastextzoo.batching import EncodedTexts, TrainingBatches, plan_batches
 from kerastextzoo.builders import get_spec
 from kerastextzoo.callbacks import AverageWeights, KeepBest, Pace, Validate
 from kerastextzoo.distribution import open_strategy
 from kerastextzoo.embeddings import Coverage
-from kerastextzoo.errors import KerasTextZooError
-from kerastextzoo.evaluation import Evaluation, choose_objective, evaluate_probabilities
+from kerastextzoo.errors import InputError, KerasTextZooError
+from kerastextzoo.evaluation import (
+    OBJECTIVES,
+    Evaluation,
+    choose_objective,
+    evaluate_probabilities,
+)
+from kerastextzoo.mistakes import Mistake, MistakeName, combine
 from kerastextzoo.optimizers import EmbeddingUpdates, OptimizerName, create_optimizer
 from kerastextzoo.precision import Precision, choose_precision, computing_in
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.schedules import Decay, WarmUpAndDecay
 from kerastextzoo.seeds import derive_seed
-from kerastextzoo.spec import Config, Count, ModelConfig, Rate, SearchSpace, Task
+from kerastextzoo.spec import (
+    Config,
+    Count,
+    ModelConfig,
+    Rate,
+    SearchSpace,
+    Task,
+    split_at_commas,
+)
 
 _PREDICTION_TOKENS = 2**15
 
@@ -61,11 +75,16 @@ class TrainingConfig(Config):
     """Share of the true class's probability that training spreads over all classes."""
     word_dropout: Rate = 0.0
     """Share of the words that training replaces by the unknown word."""
+    ensemble: Count = 1
+    """Networks that are trained, each with its own seed; the mean of their probabilities counts."""
     patience: Count = 3
     """Epochs without a better validation score after which training stops."""
     class_weights: Literal["none", "balanced"] = "none"
     """balanced: every class counts the same, however rare; not for multi-label data, where each
     class gets a threshold of its own instead."""
+    mistakes: Annotated[tuple[MistakeName, ...], BeforeValidator(split_at_commas)] = ()
+    """What recipes that reproduce a failure do wrong on purpose: last_padded_step, not_shuffled,
+    rounded_probabilities, schedule_stepped_by_batch, sigmoid_after_softmax, softmax_twice."""
     embedding: Literal["frozen", "fine_tuned", "random"] = "fine_tuned"
     """Start from word vectors and keep them, start from them and train, or start at random."""
     embedding_features: Count = 100
@@ -100,8 +119,8 @@ class Fitted:
 
     Attributes:
         model: The weights of the best epoch, uncompiled.
-        history: One entry an epoch.
-        best_epoch: Counted from 1.
+        history: One entry an epoch; those of an ensemble say of which `member`.
+        best_epoch: Counted from 1; of an ensemble, that of its best member.
         validation: The best epoch's evaluation on the validation texts.
         coverage: What the word vectors covered; None for a random start.
         seconds: Wall-clock time of the training.
@@ -154,6 +173,23 @@ def evaluate_test(
     return evaluate_part(model, preparation, "test", validation.thresholds)
 
 
+def check_for_data(config: TrainingConfig, preparation: Preparation) -> None:
+    """Refuse settings that multi-label data can't be trained with.
+
+    Raises:
+        InputError: The data is multi-label, and there are such settings.
+    """
+    if not preparation.splits.multi_label:
+        return
+    if config.class_weights == "balanced":
+        preparation.class_weights()
+    if config.mistakes:
+        raise InputError(
+            f"mistakes {','.join(config.mistakes)}: for one label a row; got multi-label data; "
+            "leave mistakes out, or give one label a row"
+        )
+
+
 def fit(
     preparation: Preparation,
     model: str,
@@ -187,16 +223,34 @@ def fit(
     config = config or TrainingConfig()
     multi_label = preparation.splits.multi_label
     objective = choose_objective(objective, multi_label=multi_label)
-    weights = preparation.class_weights() if config.class_weights == "balanced" else None
+    check_for_data(config, preparation)
+    if config.ensemble > 1:
+        alone = config.replace(ensemble=1)
+        members = [
+            fit(
+                preparation,
+                model,
+                settings,
+                alone,
+                seed=derive_seed(seed, "member", number),
+                objective=objective,
+                strategy=strategy,
+                track=track,
+            )
+            for number in range(config.ensemble)
+        ]
+        return _join(members, preparation, objective)
     matrix, coverage = None, None
     if config.embedding != "random":
         matrix, coverage = preparation.embedding(config.embedding_features)
+    mistake = combine(config.mistakes)
     task = Task(
         vocabulary_size=len(preparation.encoder.vocabulary),
         num_classes=len(preparation.splits.label_names),
         embedding=config.embedding_features if matrix is None else matrix,
         embedding_trainable=config.embedding != "frozen",
         multi_label=multi_label,
+        hide_padding=mistake.hide_padding,
     )
     keras.utils.set_random_seed(derive_seed(seed, "training"))
     devices = open_strategy(strategy)
@@ -210,25 +264,30 @@ def fit(
         batch_tokens=config.batch_tokens,
         word_dropout=config.word_dropout,
     )
+    batches = mistake.batches(batches)
+
+    def build() -> keras.Model:
+        return mistake.network(spec.build(settings, task), preparation.config.max_length)
+
     with devices.scope(), computing_in(policy):
-        network = spec.build(settings, task)
+        network = build()
         network.compile(
             optimizer=create_optimizer(
                 config.optimizer,
-                _learning_rate(config, len(batches)),
+                mistake.learning_rate(_learning_rate(config, len(batches))),
                 config.clip_norm,
                 config.embedding_updates,
             ),
-            loss=_multi_label_loss(config) if multi_label else _loss(config),
+            loss=_loss(config, mistake, multi_label=multi_label),
             metrics=[_micro_f1()] if multi_label else ["accuracy"],
         )
     # Outside the scope and without the optimizer: it answers on one device, and a file of it is a
     # third of the size.
-    inference = keras.Model(network.inputs, network.outputs, name=network.name)
+    inference = keras.Model(network.input, network.output, name=network.name)
     averaging = []
     if config.weight_averaging or policy != "float32":
         with computing_in("float32"):
-            inference = spec.build(settings, task)
+            inference = build()
         inference.set_weights(network.get_weights())
         averaging = [AverageWeights(inference, config.weight_averaging)]
     best = KeepBest(inference, objective, config.patience)
@@ -236,7 +295,7 @@ def fit(
     history = network.fit(
         batches.as_dataset(),
         epochs=config.epochs,
-        class_weight=weights,
+        class_weight=preparation.class_weights() if config.class_weights == "balanced" else None,
         verbose=0,
         # The batches do it, by seed and epoch.
         shuffle=False,
@@ -269,30 +328,52 @@ def fit(
     )
 
 
+def _join(members: Sequence[Fitted], preparation: Preparation, objective: str) -> Fitted:
+    """Make one model of several, which answers with the mean of their probabilities."""
+    name = members[0].model.name
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    answers = [
+        keras.Model(member.model.input, member.model.output, name=f"{name}_{number}")(tokens)
+        for number, member in enumerate(members, 1)
+    ]
+    joined = keras.Model(tokens, keras.layers.Average(dtype="float32")(answers), name=name)
+    way = max if OBJECTIVES[objective] == "max" else min
+    return Fitted(
+        model=joined,
+        history=[
+            {"member": number, **epoch}
+            for number, member in enumerate(members, 1)
+            for epoch in member.history
+        ],
+        best_epoch=way(members, key=lambda each: each.validation.objective(objective)).best_epoch,
+        validation=evaluate_part(joined, preparation, "validation"),
+        coverage=members[0].coverage,
+        seconds=sum(member.seconds for member in members),
+    )
+
+
 def _learning_rate(config: TrainingConfig, steps: int) -> float | WarmUpAndDecay:
     if not config.warm_up and config.decay == "none":
         return config.learning_rate
     return WarmUpAndDecay(config.learning_rate, config.epochs * steps, config.warm_up, config.decay)
 
 
-def _multi_label_loss(config: TrainingConfig) -> Any:
-    return keras.losses.BinaryCrossentropy(label_smoothing=config.label_smoothing)
-
-
 def _micro_f1() -> Any:
     return keras.metrics.F1Score("micro", threshold=0.5, name="micro_f1")
 
 
-def _loss(config: TrainingConfig) -> Any:
-    if not config.label_smoothing:
+def _loss(config: TrainingConfig, mistake: Mistake, *, multi_label: bool) -> Any:
+    if multi_label:
+        return keras.losses.BinaryCrossentropy(label_smoothing=config.label_smoothing)
+    if not config.label_smoothing and not config.mistakes:
         return "sparse_categorical_crossentropy"
 
-    def smoothed_crossentropy(label_ids: Any, probabilities: Any) -> Any:
+    def crossentropy(label_ids: Any, probabilities: Any) -> Any:
         classes = keras.ops.one_hot(
             keras.ops.cast(label_ids, "int32"), probabilities.shape[-1], dtype=probabilities.dtype
         )
         return keras.losses.categorical_crossentropy(
-            classes, probabilities, label_smoothing=config.label_smoothing
+            classes, mistake.answers(probabilities), label_smoothing=config.label_smoothing
         )
 
-    return smoothed_crossentropy
+    return crossentropy

@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,18 @@ def _tokens(*lengths: int) -> EncodedTexts:
     return EncodedTexts(tokens, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
 
 
-def _model(spec: ModelSpec) -> keras.Model:
+def _model(spec: ModelSpec, **settings: Any) -> keras.Model:
     keras.utils.set_random_seed(1)
-    return spec.build(spec.config(), TASK)
+    return spec.build(spec.config(**settings), TASK)
+
+
+def _variants(spec: ModelSpec) -> Iterator[keras.Model]:
+    """Build the model with its defaults, and with what changes its ends."""
+    yield _model(spec)
+    yield _model(spec, wide_ngrams=2, wide_buckets=50)
+    if "readout" in spec.config.model_fields:
+        yield _model(spec, readout="max")
+        yield _model(spec, readout="mean")
 
 
 def _answers(model: keras.Model, tokens: np.ndarray) -> np.ndarray:
@@ -102,32 +112,34 @@ def check_corners_of_the_space_build(spec: ModelSpec) -> None:
 
 
 def check_more_padding_same_answer(spec: ModelSpec) -> None:
-    model, texts = _model(spec), _tokens(1, 2, 5, 6)
+    texts = _tokens(1, 2, 5, 6)
     batch = texts.padded(range(4))
-    # Biases and n-gram vectors away from zero, so that what a padded step computes would show.
     rng = np.random.default_rng(2)
-    model.set_weights([w + rng.normal(0, 0.05, w.shape) for w in model.get_weights()])
-    answers = _answers(model, batch)
-    alone = np.concatenate([_answers(model, texts.padded([row])) for row in range(4)])
-    padded = _answers(model, np.pad(batch, ((0, 0), (0, 19 * batch.shape[1]))))
-    np.testing.assert_allclose(alone, answers, atol=1e-5)
-    np.testing.assert_allclose(padded, answers, atol=1e-5)
-    assert np.abs(answers[:, None] - answers[None]).max() > 1e-3, "every text got one answer"
+    for model in _variants(spec):
+        # Biases and n-gram vectors away from zero, so that what a padded step computes would show.
+        model.set_weights([w + rng.normal(0, 0.05, w.shape) for w in model.get_weights()])
+        answers = _answers(model, batch)
+        alone = np.concatenate([_answers(model, texts.padded([row])) for row in range(4)])
+        padded = _answers(model, np.pad(batch, ((0, 0), (0, 19 * batch.shape[1]))))
+        np.testing.assert_allclose(alone, answers, atol=1e-5)
+        np.testing.assert_allclose(padded, answers, atol=1e-5)
+        assert np.abs(answers[:, None] - answers[None]).max() > 1e-3, "every text got one answer"
 
 
 def check_padding_alone_is_finite(spec: ModelSpec) -> None:
-    assert np.isfinite(_answers(_model(spec), np.zeros((2, 4), np.int32))).all()
+    for model in _variants(spec):
+        assert np.isfinite(_answers(model, np.zeros((2, 4), np.int32))).all()
 
 
 def check_gradient_reaches_every_weight(spec: ModelSpec) -> None:
-    model = _model(spec)
-    before = model.get_weights()
-    model.compile(create_optimizer("sgd", 1.0), "sparse_categorical_crossentropy")
     texts = _tokens(6, 5, 6)
-    model.fit(texts.padded(range(3)), np.array([0, 1, 2]), epochs=3, verbose=0)
-    for weight, old in zip(model.weights, before, strict=True):
-        changed = not np.array_equal(keras.ops.convert_to_numpy(weight), old)
-        assert changed == weight.trainable or "moving" in weight.path, weight.path
+    for model in _variants(spec):
+        before = model.get_weights()
+        model.compile(create_optimizer("sgd", 1.0), "sparse_categorical_crossentropy")
+        model.fit(texts.padded(range(3)), np.array([0, 1, 2]), epochs=3, verbose=0)
+        for weight, old in zip(model.weights, before, strict=True):
+            changed = not np.array_equal(keras.ops.convert_to_numpy(weight), old)
+            assert changed == weight.trainable or "moving" in weight.path, weight.path
 
 
 def check_embedding_is_shared_and_kept(spec: ModelSpec) -> None:

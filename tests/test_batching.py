@@ -63,6 +63,22 @@ def test_epochs_differ_and_have_as_many_batches(batch_tokens: int | None, multip
     assert len({frozenset(rows) for plan in plans for rows in plan}) > 0.9 * sum(map(len, plans))
 
 
+def test_dropped_words_are_unknown_and_others_in_each_epoch() -> None:
+    batches = TrainingBatches(TEXTS, LABELS, batch_size=64, seed=0, word_dropout=0.25)
+    seen = []
+    for batches.epoch in (0, 0, 1):
+        tokens = {
+            row: ids for ids_of, rows in batches for row, ids in zip(rows, ids_of, strict=True)
+        }
+        seen.append(np.concatenate([tokens[row][: LENGTHS[row]] for row in range(1000)]))
+    assert np.array_equal(seen[0], seen[1])
+    for places in (seen[0] == 1, seen[2] == 1, (seen[0] == 1) != (seen[2] == 1)):
+        assert 0.2 < places.mean() < 0.45
+    assert np.array_equal(seen[0][seen[0] != 1], TEXTS.tokens[seen[0] != 1])
+    # Padding stays padding.
+    assert all((ids[:, -1][LENGTHS[rows] < ids.shape[1]] == 0).all() for ids, rows in batches)
+
+
 def test_text_longer_than_a_batch_is_a_batch() -> None:
     assert [rows.tolist() for rows in plan_batches(np.array([90, 80]), 1, batch_tokens=9)] == [
         [1],

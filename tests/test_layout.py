@@ -29,11 +29,11 @@ ROWS = {
     unit: row
     for row, units in {
         4: "estimator cli cli_data console options summary __main__ __init__",
-        3: "run training evaluation inspection plots baselines comparing export settings tuning "
-        "recipes callbacks",
+        3: "run training callbacks mistakes evaluation inspection plots baselines comparing export "
+        "settings tuning recipes",
         2: "builders preparation",
         1: "kernels layers optimizers text tokenizers batching embeddings distribution precision "
-        "cost schedules",
+        "schedules cost",
         0: "errors spec data splits formats reading decoding stored_texts docstrings cache "
         "progress seeds storage rules label_checks label_sets",
     }.items()

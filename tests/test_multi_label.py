@@ -123,11 +123,13 @@ def test_single_label_runs_refuse_sets(preparation: Preparation, tmp_path: Path)
         train(preparation, "cnn", tmp_path / "two", objective="val_micro_f1")
 
 
-def test_class_weights_are_refused(prepared: Preparation, tmp_path: Path) -> None:
+def test_class_weights_and_mistakes_are_refused(prepared: Preparation, tmp_path: Path) -> None:
     said = "class_weights balanced is for one label a row"
     with pytest.raises(InputError, match=said):
         tune(prepared, "cnn", tmp_path / "out", fixed={"class_weights": "balanced"})
     assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match="mistakes not_shuffled: for one label a row; got multi"):
+        fit(prepared, "cnn", SMALL, QUICK.replace(mistakes=("not_shuffled",)))
     with pytest.raises(InputError, match=said):
         fit(prepared, "cnn", SMALL, QUICK.replace(class_weights="balanced"))
 

@@ -6,6 +6,7 @@ import pytest
 from commands import Command
 
 from kerastextzoo.errors import InputError
+from kerastextzoo.mistakes import MISTAKES
 from kerastextzoo.recipes import Recipe, get_recipe, list_recipes
 from kerastextzoo.run import Run
 from kerastextzoo.settings import check_training, share_out
@@ -17,6 +18,16 @@ RECIPES = [pytest.param(recipe, id=recipe.name) for recipe in list_recipes()]
 def test_settings_are_settings_of_the_model(recipe: Recipe) -> None:
     settings = share_out(recipe.model, recipe.settings)
     check_training(settings.model, settings.training, max_length=settings.text.max_length)
+
+
+def test_every_failure_has_a_cure_without_its_mistakes() -> None:
+    failing = [recipe for recipe in list_recipes() if "mistakes" in recipe.settings]
+    assert {name for recipe in failing for name in recipe.settings["mistakes"]} == set(MISTAKES)
+    for recipe in failing:
+        cure = get_recipe(recipe.cure)
+        assert "mistakes" not in cure.settings
+        assert cure.data.split(",")[0] == recipe.data.split(",")[0]
+    assert not any(recipe.cure for recipe in list_recipes() if recipe not in failing)
 
 
 def test_unknown_recipe() -> None:

@@ -1,5 +1,6 @@
 """Training: the best epoch kept, the same numbers for the same seed."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -7,11 +8,15 @@ import numpy as np
 import pytest
 
 from kerastextzoo.builders import cnn, get_spec
+from kerastextzoo.callbacks import AverageWeights
 from kerastextzoo.data import Dataset
 from kerastextzoo.errors import InputError
 from kerastextzoo.layers import MaskedConv1D
+from kerastextzoo.mistakes import MISTAKES
 from kerastextzoo.precision import choose_precision
 from kerastextzoo.preparation import Preparation
+from kerastextzoo.run import Run, write_run
+from kerastextzoo.seeds import derive_seed
 from kerastextzoo.spec import ModelConfig
 from kerastextzoo.splits import make_splits
 from kerastextzoo.text import TextConfig
@@ -21,6 +26,7 @@ from kerastextzoo.training import (
     TrainingDivergedError,
     evaluate_part,
     fit,
+    predict_probabilities,
     search_space,
 )
 
@@ -92,6 +98,88 @@ def test_class_weights_lift_a_rare_class(corpus: Dataset) -> None:
     }
     recall = {name: result.validation.per_class[1]["recall"] for name, result in answers.items()}
     assert recall["balanced"] > recall["none"]
+
+
+def test_the_mean_of_the_weights_is_judged_and_kept(preparation: Preparation) -> None:
+    config = QUICK.replace(weight_averaging=0.9, epochs=6)
+    result = fit(preparation, "cnn", SMALL, config, seed=0)
+    assert result.validation.accuracy > 0.5
+    assert result.validation == evaluate_part(result.model, preparation, "validation")
+    last = fit(preparation, "cnn", SMALL, config.replace(weight_averaging=0.0), seed=0)
+    # The same training, read differently.
+    assert [epoch["loss"] for epoch in last.history] == [epoch["loss"] for epoch in result.history]
+    assert last.validation.loss != result.validation.loss
+
+
+def test_an_ensemble_answers_with_the_mean_of_its_members(
+    preparation: Preparation, tmp_path: Path
+) -> None:
+    config = QUICK.replace(ensemble=2)
+    result = fit(preparation, "cnn", SMALL, config, seed=0)
+    texts = preparation.texts["validation"]
+    members = [
+        fit(preparation, "cnn", SMALL, QUICK, seed=derive_seed(0, "member", number))
+        for number in range(2)
+    ]
+    mean = np.mean([predict_probabilities(each.model, texts) for each in members], axis=0)
+    np.testing.assert_allclose(predict_probabilities(result.model, texts), mean, atol=1e-6)
+    assert [epoch["member"] for epoch in result.history] == [1, 1, 2, 2]
+    write_run(tmp_path / "run", preparation, result, settings=SMALL, config=config, seed=0)
+    run = Run(tmp_path / "run")
+    np.testing.assert_allclose(
+        run.predict_proba(preparation.splits.validation.texts), mean, atol=1e-6
+    )
+
+
+def test_running_mean_follows_its_rule() -> None:
+    tokens = keras.Input((1,))
+    followed, mean = (
+        keras.Model(tokens, keras.layers.Dense(1, use_bias=False)(tokens)) for _ in range(2)
+    )
+    mean.set_weights([np.zeros((1, 1))])
+    average = AverageWeights(mean, decay=0.9)
+    average.set_model(followed)
+    expected = 0.0
+    for step in range(1, 101):
+        followed.set_weights([np.full((1, 1), float(step))])
+        average.on_train_batch_end(step)
+        if step % 5 == 0:
+            kept = min(0.9, (1 + step) / (10 + step)) ** 5
+            expected = kept * expected + (1 - kept) * step
+    np.testing.assert_allclose(mean.get_weights()[0], expected, rtol=1e-5)
+
+
+def test_label_smoothing_is_the_loss_of_smoothed_labels(preparation: Preparation) -> None:
+    config = QUICK.replace(epochs=6, label_smoothing=0.3)
+    smoothed = fit(preparation, "cnn", SMALL, config, seed=0)
+    sharp = fit(preparation, "cnn", SMALL, config.replace(label_smoothing=0.0), seed=0)
+    surest = [
+        predict_probabilities(result.model, preparation.texts["train"]).max(axis=1).mean()
+        for result in (smoothed, sharp)
+    ]
+    assert surest[0] < surest[1]
+
+
+def test_learning_rate_rises_and_falls_by_step_and_is_recorded(preparation: Preparation) -> None:
+    config = QUICK.replace(epochs=4, patience=4, warm_up=0.25, decay="linear")
+    rates = [epoch["learning_rate"] for epoch in fit(preparation, "cnn", SMALL, config).history]
+    # At the end of each epoch: the peak, then down in a straight line to nothing.
+    np.testing.assert_allclose(rates, [5e-3, 5e-3 * 2 / 3, 5e-3 / 3, 0], rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_made(preparation: Preparation, mistake: str) -> None:
+    model = "lstm" if mistake == "last_padded_step" else "cnn"
+    settings = SMALL if model == "cnn" else get_spec(model).config.parse({"units": 16})
+    config = QUICK.replace(epochs=6, patience=6)
+    good, bad = (
+        fit(preparation, model, settings, config.replace(mistakes=made), seed=0)
+        for made in ("", mistake)
+    )
+    # A second squashing lets a network learn, but never be sure.
+    assert bad.history[-1]["loss"] > good.history[-1]["loss"] + 0.2
+    if "softmax" not in mistake:
+        assert bad.history[-1]["accuracy"] < good.history[-1]["accuracy"] - 0.1
 
 
 def test_training_that_diverges_says_so(preparation: Preparation) -> None:

@@ -34,10 +34,10 @@ from kerastextzoo.storage import (
     write_atomically,
     write_json,
 )
-from kerastextzoo.training import TrainingConfig, evaluate_part, evaluate_test, fit
+from kerastextzoo.training import TrainingConfig, check_for_data, evaluate_part, evaluate_test, fit
 from kerastextzoo.tuning.checks import check_search, warn_of_limits, why_stopped
 from kerastextzoo.tuning.oracles import Oracle
-from kerastextzoo.tuning.space import count_points, draw
+from kerastextzoo.tuning.space import count_points, draw, of_kind
 from kerastextzoo.tuning.trials import RECORD, Trial, ranked, read_trial, trial_folder
 
 SEARCH = "search.json"
@@ -143,9 +143,7 @@ def tune(
     if preparation.vectors is not None and search.fixed.get("embedding") != "random":
         # Vectors that are no good stop the search here, not each of its trials.
         preparation.embedding(TrainingConfig().embedding_features)
-    if search.fixed.get("class_weights") == "balanced":
-        # Likewise where they are refused.
-        preparation.class_weights()
+    check_for_data(TrainingConfig.parse(of_kind(search.fixed, TrainingConfig)), preparation)
     warn_of_limits(search.spec, space, max_trials, preparation.config.max_length)
     oracle = Oracle(tuner, space, objective, max_trials, seed)
     search.open({"tuner": tuner, "space": space.get_config()["space"]}, resume, overwrite)

@@ -39,6 +39,8 @@ class Recipe(Config):
     """What it reaches here."""
     verdict: str = ""
     """What there is to learn from it."""
+    cure: str = ""
+    """The recipe that mends it, if this one is here because it fails."""
 
 
 @cache

@@ -1,0 +1,338 @@
+"""Train what `experiments.toml` lists, keep a small record of each run, and write RESULTS.md.
+
+    python -m benchmarks.results ../shared/data --minutes 60
+    python -m benchmarks.results ../shared/data --minutes 0     # the table alone
+
+A run whose record is there with the same command and settings is skipped, so the work can be
+stopped at any moment and goes on where it was. Each run is the command that its record shows.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+RECORDS = HERE / "records"
+BASELINES = "baselines"
+_PLACES = ("folder", "scratch")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One run to be made.
+
+    Attributes:
+        data: A data set of `experiments.toml`.
+        what: A model, `recipe NAME`, or `baselines`.
+        seed: Of everything.
+        options: The command line but for what `what` and `seed` say, with places to be filled in.
+    """
+
+    data: str
+    what: str
+    seed: int
+    options: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """How it is told apart, and what its record is called."""
+        return f"{self.data}/{self.what.replace(' ', '-')}-{self.seed}"
+
+    @property
+    def path(self) -> Path:
+        """Where its record is kept."""
+        return RECORDS / f"{self.name}.json"
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What is run, after `kerastextzoo`."""
+        if self.what == BASELINES:
+            head: tuple[str, ...] = ("compare", "--models", "none")
+        elif self.what.startswith("recipe "):
+            head = ("train", "--recipe", self.what.removeprefix("recipe "))
+        else:
+            head = ("train", "--model", self.what)
+        return (*head, *self.options, "--seed", str(self.seed))
+
+    def settings(self) -> dict[str, Any]:
+        """Return every setting, defaults included."""
+        if self.what == BASELINES:
+            return {}
+        from kerastextzoo.recipes import get_recipe
+        from kerastextzoo.settings import share_out
+
+        given: dict[str, object] = {}
+        model = self.what
+        if self.what.startswith("recipe "):
+            recipe = get_recipe(self.what.removeprefix("recipe "))
+            model, given = recipe.model, dict(recipe.settings)
+        pairs = zip(self.options, self.options[1:], strict=False)
+        for option, value in pairs:
+            if option == "--set":
+                key, _, setting = value.partition("=")
+                given[key] = setting
+            if option in ("--max-length", "--epochs", "--batch-size", "--tokenizer"):
+                given[option[2:].replace("-", "_")] = value
+        found = share_out(model, given)
+        parts = {"settings": found.model, "training": found.training, "text": found.text}
+        return {name: part.model_dump(mode="json") for name, part in parts.items()}
+
+    def record(self) -> dict[str, Any] | None:
+        """Return the record of this very run, if there is one."""
+        if not self.path.exists():
+            return None
+        record: dict[str, Any] = json.loads(self.path.read_text("utf-8"))
+        now, then = self.settings(), record["settings"]
+        same = all(_same(now[part], then.get(part, {})) for part in now)
+        return record if same and record["command"] == list(self.command) else None
+
+
+def _same(now: dict[str, Any], then: dict[str, Any]) -> bool:
+    # A setting that came later changed nothing where it is off.
+    return all(value == then[name] if name in then else not value for name, value in now.items())
+
+
+def read_plan() -> tuple[dict[str, Any], list[Experiment]]:
+    """Return what `experiments.toml` says, and every run it asks for, the most telling first."""
+    from kerastextzoo.builders import list_models
+
+    plan = tomllib.loads((HERE / "experiments.toml").read_text("utf-8"))
+    found = []
+    for name, data in plan["data"].items():
+        own = data.get("models", {})
+        models = [BASELINES, *(data.get("only") or list_models())]
+        for seed in range(data["seeds"]):
+            found += [
+                Experiment(name, model, seed, (*data["options"], *own.get(model, [])))
+                for model in models
+            ]
+    for pattern, recipe in plan.get("recipes", {}).items():
+        from kerastextzoo.recipes import list_recipes
+
+        options = tuple(plan["data"][recipe["data"]]["options"]) if "data" in recipe else ()
+        found += [
+            Experiment(
+                recipe["data"], f"recipe {each.name}", 0, (*options, *recipe.get("options", ()))
+            )
+            for each in list_recipes()
+            if fnmatch(each.name, pattern)
+        ]
+    return plan, found
+
+
+def run(experiment: Experiment, places: dict[str, Path]) -> None:
+    """Run the command and write its record."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "run")
+        words = [word.format(**places) for word in experiment.command]
+        answer = _call(*words, "--out", str(out), "--json", "--quiet")
+        record = {"data": experiment.data, "what": experiment.what, "seed": experiment.seed}
+        record |= {"command": list(experiment.command), "settings": experiment.settings()}
+        if experiment.what == BASELINES:
+            kept = ("model", "accuracy", "macro_f1", "seconds", "parameters", "milliseconds")
+            lines = [{name: line[name] for name in kept} for line in answer["leaderboard"]]
+            record["leaderboard"] = lines
+        else:
+            told = json.loads((out / "run.json").read_text("utf-8"))
+            names = ("metrics", "seconds", "best_epoch", "epochs", "parameters", "versions")
+            record |= {name: told[name] for name in names}
+            record["fingerprint"] = told["data"]["fingerprint"]
+    record["code"] = _code()
+    experiment.path.parent.mkdir(parents=True, exist_ok=True)
+    partial = experiment.path.with_suffix(".partial")
+    partial.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    partial.replace(experiment.path)
+
+
+def _call(*words: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "kerastextzoo", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(words)}\n{done.stderr}")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def _code() -> str:
+    """Name the commit that was run, with a + where files differ from it."""
+    commit = _git("rev-parse", "--short", "HEAD")
+    changed = _git("status", "--porcelain", "--", "kerastextzoo", "builders", "embeddings")
+    return commit + ("+" if changed else "")
+
+
+def _git(*words: str) -> str:
+    command = ("git", "-C", str(ROOT), *words)
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def make_vectors(plan: dict[str, Any], places: dict[str, Path]) -> None:
+    """Train the word vectors that are not there yet."""
+    for name, words in plan.get("vectors", {}).items():
+        target = places["scratch"] / name
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            filled = [word.format(**places) for word in words]
+            _call(*filled, "--to", str(target), "--json", "--quiet")
+
+
+def write_table(plan: dict[str, Any], experiments: Sequence[Experiment]) -> None:
+    """Write RESULTS.md from the records."""
+    records = [(each, record) for each in experiments if (record := each.record())]
+    lines = [
+        "# Results",
+        "",
+        "Accuracy on the test texts in %, mean and standard deviation over seeds. Every network",
+        "has its default settings but for the options in its command. In **bold**: the network",
+        "with the best mean on the *validation* texts. The linear models learn from the same",
+        "training texts. Written by `python -m benchmarks.results FOLDER`; a record of each run is",
+        "in `benchmarks/records`.",
+        "",
+    ]
+    for name, data in plan["data"].items():
+        mine = [(each, record) for each, record in records if each.data == name]
+        lines += _section(data, mine)
+    lines += _recipes([(each, record) for each, record in records if " " in each.what])
+    (ROOT / "RESULTS.md").write_text("\n".join(lines).rstrip() + "\n", "utf-8")
+
+
+def _section(
+    data: dict[str, Any], records: Sequence[tuple[Experiment, dict[str, Any]]]
+) -> Iterator[str]:
+    yield f"## {data['title']}"
+    yield ""
+    if data["published"]:
+        yield f"Published: {data['published']}."
+        yield ""
+    yield "| model | test | macro-F1 | validation | seeds | parameters | seconds a run |"
+    yield "|---|---|---|---|---|---|---|"
+    linear: dict[str, list[dict[str, Any]]] = {}
+    networks: dict[str, list[dict[str, Any]]] = {}
+    for each, record in records:
+        if each.what == BASELINES:
+            for line in record["leaderboard"]:
+                linear.setdefault(line["model"], []).append(line)
+        elif " " not in each.what:
+            networks.setdefault(each.what, []).append(record)
+    for model, found in linear.items():
+        yield _row(
+            model,
+            [line["accuracy"] for line in found],
+            [line["macro_f1"] for line in found],
+            None,
+            found,
+        )
+    scores = {
+        model: statistics.mean(record["metrics"]["val_accuracy"] for record in found)
+        for model, found in networks.items()
+    }
+    for model, found in networks.items():
+        best = scores[model] == max(scores.values())
+        yield _row(
+            f"**{model}**" if best else model,
+            [record["metrics"]["test_accuracy"] for record in found],
+            [record["metrics"]["test_macro_f1"] for record in found],
+            scores[model],
+            found,
+        )
+    yield ""
+    options = " ".join(data["options"])
+    yield f"`kerastextzoo train --model MODEL --seed SEED {options}`"
+    own = data.get("models", {})
+    for model, more in own.items():
+        yield f"`{model}` with `{' '.join(more)}`."
+    yield ""
+
+
+def _row(
+    name: str,
+    accuracies: Sequence[float],
+    macro_f1: Sequence[float],
+    validation: float | None,
+    found: Sequence[dict[str, Any]],
+) -> str:
+    cells = (
+        name,
+        _spread(accuracies),
+        _spread(macro_f1),
+        "" if validation is None else f"{100 * validation:.1f}",
+        str(len(accuracies)),
+        f"{found[0]['parameters']:,}",
+        f"{statistics.median(each['seconds'] for each in found):.0f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _spread(shares: Sequence[float]) -> str:
+    mean = f"{100 * statistics.mean(shares):.1f}"
+    return mean if len(shares) == 1 else f"{mean} ± {100 * statistics.stdev(shares):.1f}"
+
+
+def _recipes(records: Sequence[tuple[Experiment, dict[str, Any]]]) -> Iterator[str]:
+    """Lay out the recipes, and write what each reached into its file."""
+    from kerastextzoo.recipes import get_recipe
+
+    if not records:
+        return
+    yield "## Recipes"
+    yield ""
+    yield "One seed each; `kerastextzoo train --recipe NAME` with the options of its data set."
+    yield ""
+    yield "| recipe | what it is | published | measured here | verdict |"
+    yield "|---|---|---|---|---|"
+    for each, record in records:
+        recipe = get_recipe(each.what.removeprefix("recipe "))
+        measured = f"{100 * record['metrics']['test_accuracy']:.1f} % on {each.data}"
+        path = ROOT / "kerastextzoo" / "recipes" / f"{recipe.name}.toml"
+        _set_line(path, "measured", measured)
+        cells = (recipe.name, recipe.title, recipe.published, measured, recipe.verdict)
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+
+
+def _set_line(path: Path, key: str, value: str) -> None:
+    """Set a line of a recipe's head."""
+    head, table, settings = path.read_text("utf-8").partition("\n[settings]\n")
+    kept = re.sub(rf'^{key} = ".*"\n', "", head, flags=re.MULTILINE)
+    path.write_text(f'{kept}{key} = "{value}"\n{table}{settings}', "utf-8")
+
+
+def main() -> None:
+    """Run what is missing, and write the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", type=Path, help="the data sets")
+    parser.add_argument("--minutes", type=float, default=60, help="start no run after so long")
+    parser.add_argument("--only", default="*", help="runs of this name, such as 'isear/cnn-*'")
+    parser.add_argument("--scratch", type=Path, default=ROOT / "build" / "results")
+    arguments = parser.parse_args()
+    places = {name: getattr(arguments, name).resolve() for name in _PLACES}
+    plan, experiments = read_plan()
+    chosen = [each for each in experiments if fnmatch(each.name, arguments.only)]
+    missing = [each for each in chosen if each.record() is None]
+    print(f"{len(chosen) - len(missing)} of {len(chosen)} are recorded", file=sys.stderr)
+    started = time.monotonic()
+    if missing and arguments.minutes:
+        make_vectors(plan, places)
+    for each in missing:
+        if time.monotonic() - started > 60 * arguments.minutes:
+            break
+        print(each.name, end=" ", file=sys.stderr, flush=True)
+        run(each, places)
+        record = json.loads(each.path.read_text("utf-8"))
+        print(record.get("metrics", ""), record.get("seconds", ""), file=sys.stderr)
+    write_table(plan, experiments)
+
+
+if __name__ == "__main__":
+    main()
