@@ -38,17 +38,20 @@ class Experiment:
         what: A model, `recipe NAME`, or `baselines`.
         seed: Of everything.
         options: The command line but for what `what` and `seed` say, with places to be filled in.
+        change: A setting that is not the default, `NAME=VALUE`, to see what the default is worth.
     """
 
     data: str
     what: str
     seed: int
     options: tuple[str, ...]
+    change: str = ""
 
     @property
     def name(self) -> str:
         """How it is told apart, and what its record is called."""
-        return f"{self.data}/{self.what.replace(' ', '-')}-{self.seed}"
+        told = f"{self.what} {self.change}".strip()
+        return f"{self.data}/{re.sub('[^a-z0-9_.=]', '-', told)}-{self.seed}"
 
     @property
     def path(self) -> Path:
@@ -64,7 +67,8 @@ class Experiment:
             head = ("train", "--recipe", self.what.removeprefix("recipe "))
         else:
             head = ("train", "--model", self.what)
-        return (*head, *self.options, "--seed", str(self.seed))
+        change = ("--set", self.change) if self.change else ()
+        return (*head, *self.options, *change, "--seed", str(self.seed))
 
     def settings(self) -> dict[str, Any]:
         """Return every setting, defaults included."""
@@ -78,7 +82,7 @@ class Experiment:
         if self.what.startswith("recipe "):
             recipe = get_recipe(self.what.removeprefix("recipe "))
             model, given = recipe.model, dict(recipe.settings)
-        pairs = zip(self.options, self.options[1:], strict=False)
+        pairs = zip(self.command, self.command[1:], strict=False)
         for option, value in pairs:
             if option == "--set":
                 key, _, setting = value.partition("=")
@@ -107,6 +111,7 @@ def _same(now: dict[str, Any], then: dict[str, Any]) -> bool:
 def read_plan() -> tuple[dict[str, Any], list[Experiment]]:
     """Return what `experiments.toml` says, and every run it asks for, the most telling first."""
     from kerastextzoo.builders import list_models
+    from kerastextzoo.recipes import list_recipes
 
     plan = tomllib.loads((HERE / "experiments.toml").read_text("utf-8"))
     found = []
@@ -115,21 +120,27 @@ def read_plan() -> tuple[dict[str, Any], list[Experiment]]:
         models = [BASELINES, *(data.get("only") or list_models())]
         for seed in range(data["seeds"]):
             found += [
-                Experiment(name, model, seed, (*data["options"], *own.get(model, [])))
+                Experiment(name, model, seed, (*_options(data), *own.get(model, [])))
                 for model in models
             ]
-    for pattern, recipe in plan.get("recipes", {}).items():
-        from kerastextzoo.recipes import list_recipes
-
-        options = tuple(plan["data"][recipe["data"]]["options"]) if "data" in recipe else ()
+    for each in list_recipes():
+        data = next(data for start, data in plan["recipes"].items() if each.name.startswith(start))
+        options = _options({**plan["data"][data], "settings": []}, recipe=True)
+        found.append(Experiment(data, f"recipe {each.name}", 0, options))
+    for row in plan["defaults"]:
         found += [
-            Experiment(
-                recipe["data"], f"recipe {each.name}", 0, (*options, *recipe.get("options", ()))
-            )
-            for each in list_recipes()
-            if fnmatch(each.name, pattern)
+            Experiment(data, model, seed, _options(plan["data"][data]), change)
+            for data in row["data"]
+            for model in row["models"]
+            for seed in range(row["seeds"])
+            for change in row["changes"]
         ]
     return plan, found
+
+
+def _options(data: dict[str, Any], *, recipe: bool = False) -> tuple[str, ...]:
+    vectors = data.get("recipe_vectors", data["vectors"]) if recipe else data["vectors"]
+    return (*data["options"], "--embeddings", vectors, *data.get("settings", ()))
 
 
 def run(experiment: Experiment, places: dict[str, Path]) -> None:
@@ -201,8 +212,9 @@ def write_table(plan: dict[str, Any], experiments: Sequence[Experiment]) -> None
         "",
     ]
     for name, data in plan["data"].items():
-        mine = [(each, record) for each, record in records if each.data == name]
-        lines += _section(data, mine)
+        mine = [pair for pair in records if pair[0].data == name and not pair[0].change]
+        lines += _section(data, mine) if mine else ()
+    lines += _defaults(records)
     lines += _recipes([(each, record) for each, record in records if " " in each.what])
     (ROOT / "RESULTS.md").write_text("\n".join(lines).rstrip() + "\n", "utf-8")
 
@@ -247,7 +259,7 @@ def _section(
             found,
         )
     yield ""
-    options = " ".join(data["options"])
+    options = " ".join(_options(data))
     yield f"`kerastextzoo train --model MODEL --seed SEED {options}`"
     own = data.get("models", {})
     for model, more in own.items():
@@ -277,6 +289,31 @@ def _row(
 def _spread(shares: Sequence[float]) -> str:
     mean = f"{100 * statistics.mean(shares):.1f}"
     return mean if len(shares) == 1 else f"{mean} ± {100 * statistics.stdev(shares):.1f}"
+
+
+def _defaults(records: Sequence[tuple[Experiment, dict[str, Any]]]) -> Iterator[str]:
+    """Show what each default is worth: the same seed with another value, on validation texts."""
+    scores = {
+        (each.data, each.what, each.seed, each.change): record["metrics"]["val_accuracy"]
+        for each, record in records
+        if each.what != BASELINES
+    }
+    differences: dict[tuple[str, str, str], list[float]] = {}
+    for (data, what, seed, change), score in scores.items():
+        default = scores.get((data, what, seed, ""))
+        if change and default is not None:
+            differences.setdefault((change, data, what), []).append(default - score)
+    if not differences:
+        return
+    yield "## What the defaults are worth"
+    yield ""
+    yield "Points of *validation* accuracy that the default is ahead of another value, same seeds."
+    yield ""
+    yield "| in place of the default | data | model | ahead | seeds |"
+    yield "|---|---|---|---|---|"
+    for (change, data, what), found in sorted(differences.items()):
+        yield f"| `{change}` | {data} | {what} | {_spread(found)} | {len(found)} |"
+    yield ""
 
 
 def _recipes(records: Sequence[tuple[Experiment, dict[str, Any]]]) -> Iterator[str]:

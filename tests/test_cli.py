@@ -51,7 +51,7 @@ def test_models(command: Command) -> None:
     assert status == 0
     assert all(name in out for name in list_models())
     settings = command.json("models", "cnn")["settings"]
-    assert {"setting": "filters", "default": "128"}.items() <= settings[5].items()
+    assert {"setting": "filters", "default": "128"}.items() <= settings[7].items()
 
 
 @pytest.mark.filterwarnings("ignore::kerastextzoo.run.AnswerWarning")
