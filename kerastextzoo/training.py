@@ -22,6 +22,8 @@ from kerastextzoo.progress import Track, silent
 from kerastextzoo.seeds import derive_seed
 from kerastextzoo.spec import Config, Count, ModelConfig, SearchSpace, Task
 
+#: Settings that say nothing to a model without an embedding.
+OF_EMBEDDINGS = ("embedding", "embedding_features", "embedding_updates")
 _PREDICTION_TOKENS = 2**15
 
 
@@ -159,7 +161,7 @@ class _Pace(keras.callbacks.Callback):
 
 
 def evaluate_part(model: keras.Model, preparation: Preparation, part: str) -> Evaluation:
-    """Evaluate a model on the `train`, `validation` or `test` texts."""
+    """Evaluate a model on the `train`, `validation` or `test` texts, which it can read."""
     return evaluate_probabilities(
         predict_probabilities(model, preparation.texts[part]),
         preparation.label_ids[part],
@@ -198,13 +200,12 @@ def fit(
     settings = settings or spec.config()
     config = config or TrainingConfig()
     mode = OBJECTIVES[check_objective(objective)]
-    matrix, coverage = None, None
-    if config.embedding != "random":
-        matrix, coverage = preparation.embedding(config.embedding_features)
+    preparation = preparation.suited_to(settings)
+    embedding, coverage = preparation.start(config.embedding, config.embedding_features)
     task = Task(
-        vocabulary_size=len(preparation.encoder.vocabulary),
+        vocabulary_size=preparation.vocabulary_size,
         num_classes=len(preparation.splits.label_names),
-        embedding=config.embedding_features if matrix is None else matrix,
+        embedding=embedding,
         embedding_trainable=config.embedding != "frozen",
     )
     keras.utils.set_random_seed(derive_seed(seed, "training"))

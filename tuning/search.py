@@ -128,6 +128,8 @@ def tune(
         objective=objective,
         strategy=strategy,
     )
+    defaults, _ = draw(get_spec(model), space, fixed or {})
+    preparation = preparation.suited_to(defaults)
     search = _Search(
         preparation=preparation,
         spec=get_spec(model),
@@ -140,7 +142,7 @@ def tune(
     )
     if preparation.vectors is not None and search.fixed.get("embedding") != "random":
         # Vectors that are no good stop the search here, not each of its trials.
-        preparation.embedding(TrainingConfig().embedding_features)
+        preparation.start("frozen", TrainingConfig().embedding_features)
     warn_of_limits(search.spec, space, max_trials, preparation.config.max_length)
     oracle = Oracle(tuner, space, objective, max_trials, seed)
     search.open({"tuner": tuner, "space": space.get_config()["space"]}, resume, overwrite)
@@ -281,14 +283,15 @@ class _Search:
             raise KerasTextZooError(f"all {len(trials)} trials failed: {told}")
         folder = trial_folder(self.out, trials[0].id)
         best = Run(folder)
-        again = evaluate_part(best.model, self.preparation, "validation").objective(self.objective)
+        preparation = self.preparation.suited_to(best.settings)
+        again = evaluate_part(best.model, preparation, "validation").objective(self.objective)
         if again != trials[0].score:
             raise KerasTextZooError(
                 f"the saved model of trial {trials[0].id} scores {again}, "
                 f"its training said {trials[0].score}"
             )
-        with_test = "test" in self.preparation.texts
-        test = evaluate_part(best.model, self.preparation, "test") if with_test else None
+        with_test = "test" in preparation.texts
+        test = evaluate_part(best.model, preparation, "test") if with_test else None
         stage = self.out / ".best.tmp"
         copy_run(folder, stage, test)
         move_into(stage, self.out)
