@@ -29,6 +29,7 @@ format: .venv/installed-dev
 models-table: .venv/installed
 	for model in cnn lstm cnn_lstm res_lstm rnn bilstm bilstm_attention rcnn dpcnn fasttext \
 	  transformer; do $(BIN)/kerastextzoo train --model $$model --quiet; done
+	$(INSTALL) --editable '.[sentence]' && $(BIN)/kerastextzoo train --model sentence --quiet
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

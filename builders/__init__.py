@@ -21,6 +21,7 @@ from kerastextzoo.builders import (
     rcnn,
     res_lstm,
     rnn,
+    sentence,
     transformer,
 )
 from kerastextzoo.errors import InputError, nearest, quoted
@@ -120,6 +121,17 @@ MODELS: tuple[ModelSpec, ...] = (
         summary="small encoder: every word looks at every other",
         reference="https://arxiv.org/abs/1706.03762",
     ),
+    ModelSpec(
+        name="sentence",
+        config=sentence.SentenceConfig,
+        build=sentence.build,
+        search_space=sentence.search_space,
+        summary="vectors of a frozen sentence encoder, and a small head",
+        reference="https://arxiv.org/abs/1908.10084",
+        exceptions={
+            "check_embedding_is_shared_and_kept": "it reads vectors and has no embedding",
+        },
+    ),
 )
 
 
@@ -156,6 +168,8 @@ def create_model(
     **settings: object,
 ) -> "keras.Model":
     """Build an uncompiled model: token ids `(batch, steps)` to probabilities `(batch, classes)`.
+
+    `sentence` reads vectors `(batch, steps, embedding)` in place of ids.
 
     Args:
         name: One of `list_models()`.

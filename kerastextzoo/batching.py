@@ -1,4 +1,4 @@
-"""Token ids of many texts in one array, and batches of texts of similar length.
+"""Token ids or vectors of many texts in one array, and batches of texts of similar length.
 
 Each batch is padded to its own longest text, rounded up to one of a few lengths, so that little
 time goes into padding and a compiler meets few shapes. Models of this package give the same answer
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -39,9 +39,15 @@ class EncodedTexts:
         [[5, 6], [7, 0]]
     """
 
-    tokens: npt.NDArray[np.int32]
+    tokens: npt.NDArray[Any]
     starts: npt.NDArray[np.int64]
     uncut: npt.NDArray[np.int64] | None = None
+
+    #: The numbers of a batch, those in the file, its name, and the shape of a token.
+    batch_type: ClassVar[Any] = np.int32
+    _stored_type: ClassVar[Any] = np.int32
+    _file: ClassVar[str] = "tokens.int32"
+    _features: ClassVar[tuple[int, ...]] = ()
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -49,19 +55,20 @@ class EncodedTexts:
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Return the texts that `write` wrote, memory-mapped."""
-        return cls(
-            np.memmap(folder / "tokens.int32", np.int32, mode="r"),
-            np.load(folder / "starts.npy", mmap_mode="r", allow_pickle=False),
-            np.load(folder / "uncut.npy", mmap_mode="r", allow_pickle=False),
+        starts, uncut = (
+            np.load(folder / name, mmap_mode="r", allow_pickle=False)
+            for name in ("starts.npy", "uncut.npy")
         )
+        tokens = np.memmap(folder / cls._file, cls._stored_type, mode="r")
+        return cls(tokens.reshape(int(starts[-1]), *cls._features), starts, uncut)
 
-    @staticmethod
-    def write(folder: Path, parts: "Iterable[EncodedTexts]") -> None:
+    @classmethod
+    def write(cls, folder: Path, parts: "Iterable[EncodedTexts]") -> None:
         """Write texts that come part by part, none of them kept in memory."""
         lengths, uncut = [np.zeros(1, np.int64)], [np.zeros(0, np.int64)]
-        with (folder / "tokens.int32").open("wb") as file:
+        with (folder / cls._file).open("wb") as file:
             for part in parts:
-                part.tokens.astype(np.int32).tofile(file)
+                part.tokens.astype(cls._stored_type, copy=False).tofile(file)
                 lengths.append(part.lengths)
                 uncut.append(part.uncut_lengths)
         np.save(folder / "starts.npy", np.cumsum(np.concatenate(lengths)), allow_pickle=False)
@@ -70,21 +77,21 @@ class EncodedTexts:
     @classmethod
     def join(cls, parts: "Iterable[EncodedTexts]") -> Self:
         """Return texts that come part by part as one."""
-        nothing: EncodedTexts = cls(np.zeros(0, np.int32), np.zeros(1, np.int64))
-        several = [nothing, *parts]
+        nothing = np.zeros((0, *map(abs, cls._features)), cls._stored_type)
+        several = list(parts) or [cls(nothing, np.zeros(1, np.int64))]
         lengths = np.concatenate([part.lengths for part in several])
         return cls(
-            np.concatenate([part.tokens for part in several]).astype(np.int32),
+            np.concatenate([part.tokens for part in several]).astype(cls._stored_type, copy=False),
             np.concatenate([[0], np.cumsum(lengths)]),
             np.concatenate([part.uncut_lengths for part in several]),
         )
 
-    def take(self, rows: npt.ArrayLike) -> "EncodedTexts":
+    def take(self, rows: npt.ArrayLike) -> Self:
         """Return some of the texts, in that order."""
         rows = np.asarray(rows, np.int64)
         parts = [self.tokens[self.starts[row] : self.starts[row + 1]] for row in rows]
         starts = np.concatenate([[0], np.cumsum(self.lengths[rows])])
-        return EncodedTexts(np.concatenate(parts), starts, self.uncut_lengths[rows])
+        return type(self)(np.concatenate(parts), starts, self.uncut_lengths[rows])
 
     def with_ids(self, ids: npt.NDArray[np.int32]) -> "Iterator[EncodedTexts]":
         """Give the texts, part by part, with other ids, `(numbers,)`, for their numbers."""
@@ -109,15 +116,38 @@ class EncodedTexts:
         """Tokens of each text as it was written, `(texts,)`."""
         return self.lengths if self.uncut is None else self.uncut
 
-    def padded(self, rows: npt.ArrayLike) -> npt.NDArray[np.int32]:
-        """Return some texts as `(batch, steps)`, padded with 0 to `padded_length`."""
+    def padded(self, rows: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Return some texts as `(batch, steps)`, padded with 0 to `padded_length`.
+
+        Vectors come as `(batch, steps, features)`.
+        """
         rows = np.asarray(rows, np.int64)
         lengths = self.lengths[rows]
         steps = int(padded_length(lengths.max(initial=1), self.longest))
-        batch = np.zeros((len(rows), steps), np.int32)
+        batch = np.zeros((len(rows), steps, *self.tokens.shape[1:]), self.batch_type)
         for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
             batch[place, :length] = self.tokens[self.starts[row] : self.starts[row] + length]
         return batch
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedVectors(EncodedTexts):
+    """Vectors of the tokens of many texts, laid end to end, `(tokens, features)`.
+
+    They are kept in half precision: an encoder's vectors have few numbers of more than three
+    significant digits, and on disk they are large. Batches have single precision; a step of padding
+    is all zeros.
+
+    Example:
+        >>> texts = EncodedVectors(np.ones((3, 2), "float16"), np.array([0, 2, 3]))
+        >>> texts.padded([0, 1]).tolist()
+        [[[1.0, 1.0], [1.0, 1.0]], [[1.0, 1.0], [0.0, 0.0]]]
+    """
+
+    batch_type: ClassVar[Any] = np.float32
+    _stored_type: ClassVar[Any] = np.float16
+    _file: ClassVar[str] = "vectors.float16"
+    _features: ClassVar[tuple[int, ...]] = (-1,)
 
 
 def padded_length(lengths: npt.ArrayLike, longest: int) -> npt.NDArray[np.int64]:
@@ -202,7 +232,7 @@ def _fill(
 
 
 class TrainingBatches:
-    """Batches of token ids and label ids, shuffled anew for each epoch.
+    """Batches of token ids or vectors and label ids, shuffled anew for each epoch.
 
     Label ids are `(batch,)`, those of multi-label data `(batch, classes)`.
 
@@ -250,7 +280,7 @@ class TrainingBatches:
     def __len__(self) -> int:
         return len(self.plan())
 
-    def __iter__(self) -> Iterator[tuple[npt.NDArray[np.int32], npt.NDArray[np.integer[Any]]]]:
+    def __iter__(self) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.integer[Any]]]]:
         rng = np.random.default_rng([self.seed, self.epoch, 1])
         for rows in self.plan():
             tokens = self.texts.padded(rows)
@@ -263,7 +293,10 @@ class TrainingBatches:
         """Return a TensorFlow data set that iterates over the epoch set at that moment."""
         import tensorflow as tf
 
-        ids = tf.TensorSpec((None, None), tf.int32)
+        shape = (None, None, *self.texts.tokens.shape[1:])
+        texts = tf.TensorSpec(shape, self.texts.batch_type)
         labels = tf.TensorSpec((None, *self.label_ids.shape[1:]), self.label_ids.dtype)
-        batches = tf.data.Dataset.from_generator(lambda: iter(self), output_signature=(ids, labels))
+        batches = tf.data.Dataset.from_generator(
+            lambda: iter(self), output_signature=(texts, labels)
+        )
         return batches.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)

@@ -154,13 +154,17 @@ def tune(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with --out.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start --out anew.")] = False,
 ) -> None:
-    """Search the settings of a model; the best trial becomes a run, exported as a SavedModel."""
+    """Search the settings of a model; the best trial becomes a run, exported as a SavedModel.
+
+    The run of a sentence encoder stays as it is: no SavedModel can hold the encoder.
+    """
     if (resume or overwrite) and options.out is None:
         raise InputError("--resume and --overwrite need the folder of the search: give --out")
     with options.screen() as screen:
         load_tensorflow()
         from kerastextzoo import tuning
         from kerastextzoo.comparing import rank_with_baselines
+        from kerastextzoo.export import can_export
         from kerastextzoo.summary import (
             answers_picture,
             comparison,
@@ -202,15 +206,17 @@ def tune(
         )
         run = result.run
         board = rank_with_baselines(run, splits)
-        screen.note(f"writing, loading and comparing the SavedModel {out / 'saved_model'}")
-        exported = _export_again(out)
+        exported = None
+        if can_export(out):
+            screen.note(f"writing, loading and comparing the SavedModel {out / 'saved_model'}")
+            exported = str(_export_again(out))
         content = {
             **run_as_dict(run),
             "trials": [trial.as_dict() for trial in result.trials],
             "best": result.best.as_dict(),
             "stopped": result.stopped,
             "comparison": board.as_dict(),
-            "saved_model": str(exported),
+            "saved_model": exported,
         }
         example = shlex.quote(splits.validation.texts[0][:60])
         screen.result(
@@ -221,7 +227,7 @@ def tune(
             comparison(board),
             *describe_run(run),
             board.verdict,
-            f"SavedModel  {exported}",
+            f"SavedModel  {exported or 'none: the sentence encoder runs in PyTorch'}",
             f"pictures    {out / 'search.png'}, {out / 'curves.png'}, {out / answers_picture(run)}",
             f"classify    kerastextzoo predict {out} {example}",
         )

@@ -18,7 +18,8 @@ def count_multiply_adds(model: keras.Model, steps: int, *, training: bool = Fals
     unless they are frozen, and that of what the layer reads, unless nothing below it learns.
 
     Args:
-        model: A Functional model from token ids `(batch, steps)`.
+        model: A Functional model from token ids `(batch, steps)`, or from vectors
+            `(batch, steps, features)`, whose own cost is not counted.
         steps: Tokens of the text.
         training: Whether to count a training step or an answer.
 
@@ -31,7 +32,7 @@ def count_multiply_adds(model: keras.Model, steps: int, *, training: bool = Fals
     """
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     reads = [keras.tree.flatten(layer.input) for layer in layers]
-    text = keras.KerasTensor((1, steps), model.inputs[0].dtype)
+    text = keras.KerasTensor((1, steps, *model.inputs[0].shape[2:]), model.inputs[0].dtype)
     shapes = keras.Function(model.inputs, reads).compute_output_spec([text])
     learned: set[int] = set()
     total = 0

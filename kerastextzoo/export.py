@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kerastextzoo.errors import InputError, KerasTextZooError
+from kerastextzoo.errors import InputError, KerasTextZooError, named
+from kerastextzoo.sentence_encoder import SentenceEncoder
 from kerastextzoo.storage import check_free, staged, verify
 
 KIND = "saved_model"
@@ -45,11 +46,16 @@ def export(run: str | Path, to: str | Path) -> Path:
         to: A folder that is not there yet.
 
     Raises:
-        InputError: `run` is no run, or `to` is taken.
+        InputError: `run` is no run, or can't be exported, or `to` is taken.
         KerasTextZooError: What was written does not answer as the run does.
     """
     run, to = Path(run), check_free(Path(to))
     verify(run, "run")
+    if not can_export(run):
+        raise InputError(
+            f"{named(run)} reads the vectors of a sentence encoder, which runs in PyTorch and not "
+            "in a SavedModel; use 'kerastextzoo predict', or train a model that reads words"
+        )
     with staged(to, KIND) as stage:
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
         child = subprocess.run(
@@ -64,20 +70,26 @@ def export(run: str | Path, to: str | Path) -> Path:
     return to
 
 
+def can_export(run: Path) -> bool:
+    """Say whether TensorFlow alone can do all that a run does."""
+    return not (run / SentenceEncoder.FILE).exists()
+
+
 def _write(run_folder: Path, folder: Path) -> None:
     import tensorflow as tf
 
     from kerastextzoo.run import Run
 
     run = Run(run_folder)
+    encoder: Any = run.encoder
     module = tf.Module()
     # SavedModel keeps what hangs on the module: the look-up table and the weights.
-    module.lookup, module.model = run.encoder.lookup, run.model
+    module.lookup, module.model = encoder.lookup, run.model
     labels, thresholds = tf.constant(run.label_names), run.thresholds
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="texts")])  # type: ignore[untyped-decorator]
     def serve(texts: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = run.model(run.encoder(texts), training=False)
+        probabilities = run.model(encoder(texts), training=False)
         served = {
             "probabilities": probabilities,
             "label": tf.gather(labels, tf.argmax(probabilities, axis=-1)),

@@ -271,10 +271,11 @@ class TrainingOptions(ReadingOptions):
 
     def prepare(self, screen: "Screen", splits: "Splits", settings: "Settings") -> "Preparation":
         """Make the splits ready for training, saying what was found and chosen."""
-        from kerastextzoo.preparation import Preparation
+        from kerastextzoo.sentence_preparation import prepare
 
-        preparation = Preparation(
+        preparation = prepare(
             splits,
+            settings.model.reads,
             settings.text,
             seed=self.seed,
             vectors=self.embeddings,
@@ -283,7 +284,12 @@ class TrainingOptions(ReadingOptions):
         )
         said = preparation.describe()
         parts = ", ".join(f"{count:,} {name}" for name, count in said["texts"].items())
-        chosen = "chosen by looking at the text" if self.tokenizer == "auto" else "as told"
         screen.note(f"texts       {parts}")
-        screen.note(f"tokens      {said['tokenizer']} ({chosen}); {said['vocabulary']:,} are known")
+        if preparation.reads:
+            screen.note(f"vectors     {preparation.describe_embedding()}")
+        else:
+            how = "chosen by looking at the text" if self.tokenizer == "auto" else "as told"
+            screen.note(
+                f"tokens      {said['tokenizer']} ({how}); {said['vocabulary']:,} are known"
+            )
         return preparation

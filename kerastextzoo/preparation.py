@@ -1,6 +1,7 @@
 """Splits made ready for training once: vocabulary, token ids, label ids, embedding matrices.
 
-Every model that is trained on the same preparation shares them.
+Every model that is trained on the same preparation shares them. Models that read vectors have a
+preparation of their own, which `Preparation.suited_to` makes of the same splits.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from kerastextzoo.embeddings import Coverage, embedding_matrix, load_vectors, tr
 from kerastextzoo.errors import InputError
 from kerastextzoo.progress import Track, silent, tracked
 from kerastextzoo.seeds import derive_seed
+from kerastextzoo.spec import ModelConfig, VectorInput
 from kerastextzoo.splits import Splits, label_ids
 from kerastextzoo.text import (
     TextConfig,
@@ -92,6 +94,7 @@ class Preparation:
         self.vectors = vectors
         self.cache = cache
         self.track = track
+        self._siblings: dict[VectorInput | None, Preparation] = {self.reads: self}
         self.encoder, encoded = self._learn()
         parts = self._parts()
         others = {name: self._encode(name, part) for name, part in parts.items() if name != "train"}
@@ -101,13 +104,40 @@ class Preparation:
         }
         self._matrices: dict[int | None, tuple[npt.NDArray[np.float32], Coverage]] = {}
         self.warnings = [*splits.warnings]
-        for said in (
-            tell_unsegmented(splits.train.texts, self.encoder.tokenizer),
-            self._tell_cut_off(),
-        ):
+        for said in (self._tell_unsegmented(), self._tell_cut_off()):
             if said:
                 self.warnings.append(said)
                 warnings.warn(said, TextWarning, stacklevel=2)
+
+    @property
+    def reads(self) -> VectorInput | None:
+        """What the models that can be trained on it read."""
+        return None
+
+    def suited_to(self, settings: ModelConfig) -> "Preparation":
+        """Return a preparation of the same data for what a model of these settings reads.
+
+        Each is made once, and is this one where it suits.
+
+        Raises:
+            InputError: There is no such encoder.
+        """
+        if settings.reads not in self._siblings:
+            # It imports this module.
+            from kerastextzoo.sentence_preparation import prepare
+
+            made = prepare(
+                self.splits,
+                settings.reads,
+                self.config,
+                seed=self.seed,
+                vectors=self.vectors,
+                cache=self.cache,
+                track=self.track,
+            )
+            self._siblings[settings.reads] = made
+            made._siblings = self._siblings
+        return self._siblings[settings.reads]
 
     @property
     def cut_off(self) -> dict[str, float]:
@@ -118,6 +148,9 @@ class Preparation:
         share, longest = float(cut.mean()), int(lengths.max())
         return {"texts": int(cut.sum()), "share": share, "p95": int(p95), "longest": longest}
 
+    def _tell_unsegmented(self) -> str | None:
+        return tell_unsegmented(self.splits.train.texts, self.encoder.tokenizer)
+
     def _tell_cut_off(self) -> str | None:
         cut = self.cut_off
         extreme = cut["longest"] > _EXTREME * self.encoder.max_length
@@ -126,8 +159,11 @@ class Preparation:
         return (
             f"{cut['texts']} of the training texts ({cut['share']:.1%}) are longer than "
             f"{self.encoder.max_length} tokens (95 % have up to {cut['p95']}, the longest has "
-            f"{cut['longest']}); the rest of them is not read; raise --max-length to read more"
+            f"{cut['longest']}); the rest of them is not read; {self._way_to_read_more()}"
         )
+
+    def _way_to_read_more(self) -> str:
+        return "raise --max-length to read more"
 
     def _parts(self) -> "dict[str, Dataset]":
         parts = {"train": self.splits.train, "validation": self.splits.validation}
@@ -167,6 +203,25 @@ class Preparation:
         made_of = {"texts": part.fingerprint, "encoder": self.encoder.to_json(), **_TOKENIZING}
         entry = cached("tokens", made_of, fill) if self.cache else None
         return EncodedTexts.join(parts()) if entry is None else EncodedTexts.read(entry)
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Rows of an embedding."""
+        return len(self.encoder.vocabulary)
+
+    def start(
+        self, embedding: str, features: int
+    ) -> tuple[npt.NDArray[np.float32] | int, Coverage | None]:
+        """Return what an embedding starts from, and what word vectors cover of the texts.
+
+        Args:
+            embedding: `random`, else from word vectors.
+            features: Its width.
+
+        Returns:
+            A matrix, or the width of a random start, for which there is no coverage.
+        """
+        return (features, None) if embedding == "random" else self.embedding(features)
 
     def embedding(self, features: int) -> tuple[npt.NDArray[np.float32], Coverage]:
         """Return the matrix `(vocabulary, features)` to start from, and what it covers.
@@ -225,8 +280,10 @@ class Preparation:
             "origin": {name: dict(part.origin) for name, part in self._parts().items()},
             "classes": list(self.splits.label_names),
             "multi_label": self.splits.multi_label,
-            "tokenizer": self.encoder.tokenizer,
-            "vocabulary": len(self.encoder.vocabulary),
+            **self._describe_tokens(),
             "cut_off": self.cut_off,
             "warnings": self.warnings,
         }
+
+    def _describe_tokens(self) -> dict[str, Any]:
+        return {"tokenizer": self.encoder.tokenizer, "vocabulary": self.vocabulary_size}

@@ -1,9 +1,10 @@
 """A run: a trained model in a folder that stands on its own.
 
 `run.json` records how it came to be, `model.keras` the network, `vocabulary.json` the text's way
-to ids, `labels.json` the classes, `history.csv` the epochs, `split.json` the rows of each part,
-`evaluation.json` the figures by class; `curves.png` and `confusion.png` show them. For multi-label
-data there are `thresholds.json`, from which probability each class is given, and `classes.png`.
+to ids, or `sentence_encoder.json` whose vectors it reads, `labels.json` the classes, `history.csv`
+the epochs, `split.json` the rows of each part, `evaluation.json` the figures by class; `curves.png`
+and `confusion.png` show them. For multi-label data there are `thresholds.json`, from which
+probability each class is given, and `classes.png`.
 """
 
 import platform
@@ -19,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerastextzoo import __version__, plots
-from kerastextzoo.batching import EncodedTexts
+from kerastextzoo.batching import EncodedTexts, EncodedVectors
 from kerastextzoo.builders import get_spec
 from kerastextzoo.data import Dataset
 from kerastextzoo.errors import InputError, KerasTextZooError, named, quoted
@@ -31,6 +32,7 @@ from kerastextzoo.evaluation import (
 )
 from kerastextzoo.label_sets import Label, as_tuple
 from kerastextzoo.progress import Track, silent
+from kerastextzoo.sentence_encoder import SentenceEncoder
 from kerastextzoo.settings import check_training
 from kerastextzoo.splits import label_ids
 from kerastextzoo.storage import (
@@ -93,7 +95,10 @@ class Run:
 
     @cached_property
     def model(self) -> "keras.Model":
-        """The network: token ids `(batch, steps)` to probabilities `(batch, classes)`."""
+        """The network: token ids `(batch, steps)` to probabilities `(batch, classes)`.
+
+        Or, where the run has a sentence encoder, its vectors `(batch, steps, features)`.
+        """
         import keras
 
         # Registers the layers that the file names.
@@ -101,10 +106,12 @@ class Run:
 
         path = self.directory / "model.keras"
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        largest, rows = len(self.encoder.vocabulary) - 1, _embedding(model).input_dim
-        # On a GPU such an id would silently be read as zeros.
-        if largest >= rows:
-            self._refuse(f"the largest token id {largest} is beyond the embedding of {rows} rows")
+        if isinstance(self.encoder, TextEncoder):
+            largest, rows = len(self.encoder.vocabulary) - 1, _embedding(model).input_dim
+            # On a GPU such an id would silently be read as zeros.
+            if largest >= rows:
+                told = f"the largest token id {largest} is beyond the embedding of {rows} rows"
+                self._refuse(told)
         classes = model.output_shape[-1]
         if len(self.label_names) != classes:
             self._refuse(f"{len(self.label_names)} labels for {classes} probabilities")
@@ -115,9 +122,19 @@ class Run:
         raise KerasTextZooError(f"{named(self.directory)}: {told}")
 
     @cached_property
-    def encoder(self) -> TextEncoder:
-        """Strings to token ids."""
-        return TextEncoder.from_json((self.directory / "vocabulary.json").read_text("utf-8"))
+    def encoder(self) -> TextEncoder | SentenceEncoder:
+        """Strings to token ids, or to vectors.
+
+        Raises:
+            InputError: The sentence encoder is missing, or is another one than in training.
+        """
+        kind = SentenceEncoder if (self.directory / SentenceEncoder.FILE).exists() else TextEncoder
+        return kind.from_json((self.directory / kind.FILE).read_text("utf-8"))
+
+    @property
+    def settings(self) -> "ModelConfig":
+        """The model's settings."""
+        return get_spec(self.record["model"]).config.parse(self.record["settings"])
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -215,17 +232,29 @@ def _embedding(model: "keras.Model") -> Any:
 
 
 def _tell_meaningless(texts: Sequence[str], encoded: EncodedTexts) -> None:
-    # Every text has a token, be it the unknown one.
-    highest = np.maximum.reduceat(encoded.tokens, encoded.starts[:-1]) if len(encoded) else ()
-    foreign = [row for row, token in enumerate(highest, 1) if token <= _UNKNOWN_ID]
+    foreign = _without_known_word(texts, encoded)
     empty = [row for row in foreign if not texts[row - 1].strip()]
     foreign = [row for row in foreign if texts[row - 1].strip()]
     for rows, what in ((empty, "are empty"), (foreign, "hold no known word")):
         if rows:
             shown = ", ".join(map(str, rows[:_SHOWN])) + (", ..." if len(rows) > _SHOWN else "")
             told = f"{len(rows)} of {len(texts)} texts {what} (number {shown})"
-            rest = "each is answered like a text of unknown words alone"
+            by_words = not isinstance(encoded, EncodedVectors)
+            rest = (
+                f"each is answered like {'a text of unknown words alone' if by_words else 'none'}"
+            )
             warnings.warn(f"{told}; {rest}", AnswerWarning, stacklevel=3)
+
+
+def _without_known_word(texts: Sequence[str], encoded: EncodedTexts) -> list[int]:
+    """Return the numbers of the texts without a known word; a sentence encoder knows them all."""
+    if isinstance(encoded, EncodedVectors):
+        return [row for row, text in enumerate(texts, 1) if not text.strip()]
+    if not len(encoded):
+        return []
+    # Every text has a token, be it the unknown one.
+    highest = np.maximum.reduceat(encoded.tokens, encoded.starts[:-1])
+    return [row for row, token in enumerate(highest, 1) if token <= _UNKNOWN_ID]
 
 
 def train(
@@ -271,6 +300,7 @@ def train(
         strategy=strategy,
     )
     out = check_free(Path(out))
+    preparation = preparation.suited_to(settings)
     fitted = fit(
         preparation,
         model,
@@ -326,9 +356,11 @@ def write_run(
         test: The evaluation on the test texts, where it may be told.
         extra: More files to write beside, by name, as JSON.
     """
+    preparation = preparation.suited_to(settings)
+    encoder = preparation.encoder
     with staged(out, KIND) as stage:
         fitted.model.save(stage / "model.keras")
-        write_atomically(stage / "vocabulary.json", preparation.encoder.to_json())
+        write_atomically(stage / encoder.FILE, encoder.to_json())
         names = preparation.splits.label_names
         write_json(stage / "labels.json", list(names))
         if fitted.validation.thresholds is not None:
@@ -350,7 +382,9 @@ def write_run(
             "strategy": strategy,
             "data": preparation.describe(),
             "embedding": {
-                "start": preparation.describe_embedding() if fitted.coverage else "random",
+                "start": preparation.describe_embedding()
+                if fitted.coverage or preparation.reads
+                else "random",
                 "coverage": fitted.coverage.as_dict() if fitted.coverage else None,
             },
             "parameters": int(fitted.model.count_params()),

@@ -1,5 +1,6 @@
 """Settings by name, shared out to the model, its training and its text, and checked together."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,16 @@ from kerastextzoo.distribution import check_strategy
 from kerastextzoo.embeddings import check_width
 from kerastextzoo.errors import InputError, nearest, quoted
 from kerastextzoo.evaluation import check_objective
+from kerastextzoo.sentence_encoder import find_encoder
 from kerastextzoo.spec import Config, ModelConfig
 from kerastextzoo.text import TextConfig
-from kerastextzoo.training import TrainingConfig
+from kerastextzoo.training import OF_EMBEDDINGS, TrainingConfig
+
+_OF_WORDS = ("tokenizer", "max_vocabulary", "min_count", *OF_EMBEDDINGS)
+
+
+class SettingWarning(UserWarning):
+    """Something was set that has no effect."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +58,19 @@ def share_out(model: str, given: Mapping[str, object]) -> Settings:
         kind.parse({name: given[name] for name in kind.model_fields if name in given})
         for kind in kinds
     )
+    unused = [name for name in _OF_WORDS if given.get(name, "auto") != "auto"]
+    if unused and of_model.reads:  # type: ignore[attr-defined]
+        _tell_unused(f"setting {', '.join(unused)}")
     fixed = {name: value for name, value in given.items() if name not in TextConfig.model_fields}
     return Settings(of_model, of_training, of_text, fixed)  # type: ignore[arg-type]
+
+
+def _tell_unused(what: str) -> None:
+    warnings.warn(
+        f"{what}: without effect on a model that reads the vectors of a sentence encoder",
+        SettingWarning,
+        stacklevel=3,
+    )
 
 
 def check_training(
@@ -74,16 +93,27 @@ def check_training(
         strategy: As for `kerastextzoo.run.train`.
 
     Raises:
-        InputError: A name is unknown, all kernels or pools are longer than any text, or
-            `embedding_features` was given and is not the width of the vectors.
+        InputError: A name is unknown, all kernels or pools are longer than any text, the sentence
+            encoder can't be used, or `embedding_features` was given and is not the width of the
+            vectors.
     """
     check_objective(objective), check_strategy(strategy)
+    check_encoder(settings, vectors)
     for name, sizes in settings.too_long(max_length).items():
         raise InputError(
             f"setting {name}: {sizes} spans more than the {max_length} tokens of a text that are "
             f"read; lower {name} or raise max_length"
         )
     check_vectors(config, vectors)
+
+
+def check_encoder(settings: ModelConfig, vectors: str | Path | None) -> None:
+    """Refuse a sentence encoder that can't be used, if the model reads one's vectors."""
+    if settings.reads is None:
+        return
+    find_encoder(settings.reads.encoder)
+    if vectors is not None:
+        _tell_unused(f"word vectors {vectors}")
 
 
 def check_vectors(config: TrainingConfig, vectors: str | Path | None) -> None:

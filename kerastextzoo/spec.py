@@ -6,7 +6,7 @@ every model shares, add a field to `ModelConfig`; to add a model, see `kerastext
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -84,6 +84,18 @@ def _in_one_line(error: ValidationError) -> str:
     return f"setting {where}: {rule}{got}"
 
 
+class VectorInput(NamedTuple):
+    """What a model reads in place of token ids: the vectors of a frozen sentence encoder.
+
+    Attributes:
+        encoder: An installed package or a folder.
+        pooled: One vector a text, not one a token.
+    """
+
+    encoder: str
+    pooled: bool
+
+
 class ModelConfig(Config):
     """Settings that every architecture has."""
 
@@ -100,6 +112,11 @@ class ModelConfig(Config):
     does."""
     wide_buckets: Count = 2**18
     """Rows of the table of these votes, into which n-grams are hashed."""
+
+    @property
+    def reads(self) -> VectorInput | None:
+        """None: token ids of the vocabulary of the training texts."""
+        return None
 
     def too_long(self, max_length: int) -> dict[str, str]:
         """Return the settings all of whose kernels or pools span more than `max_length` tokens.
@@ -126,10 +143,11 @@ class Task:
     """What a model is built for: the vocabulary it reads and the classes it tells apart.
 
     Attributes:
-        vocabulary_size: Rows of the embedding; row 0 is padding, row 1 the unknown word.
+        vocabulary_size: Rows of the embedding; row 0 is padding, row 1 the unknown word. Without a
+            meaning to a model that reads vectors.
         num_classes: Width of the output.
         embedding: The start of the embedding, `(vocabulary_size, features)`, or its number of
-            features for a random start.
+            features for a random start; the width of the vectors that a model reads.
         embedding_trainable: Whether training may change the embedding.
         multi_label: Whether a text may have any number of classes, so that each probability stands
             on its own; else they sum to 1.
@@ -181,8 +199,8 @@ class ModelSpec:
     Attributes:
         name: One snake-case segment: the file in `builders/`, the key and the model's name.
         config: The class of its settings.
-        build: Settings and task to an uncompiled Functional model, token ids `(batch, steps)` in,
-            class probabilities `(batch, classes)` out.
+        build: Settings and task to an uncompiled Functional model, token ids `(batch, steps)` or
+            vectors `(batch, steps, features)` in, class probabilities `(batch, classes)` out.
         search_space: Draws settings from a search; undrawn, it gives the default settings.
         summary: One line for people.
         reference: The paper.

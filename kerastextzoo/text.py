@@ -106,6 +106,8 @@ class TextEncoder:
         [[1, 2, 3, 1], [1, 0, 0, 0]]
     """
 
+    FILE = "vocabulary.json"
+
     def __init__(self, vocabulary: Sequence[str], *, tokenizer: str, max_length: int) -> None:
         if tuple(vocabulary[:2]) != _SPECIAL:
             raise InputError(

@@ -39,6 +39,8 @@ from kerastextzoo.spec import (
     split_at_commas,
 )
 
+#: Settings that say nothing to a model without an embedding.
+OF_EMBEDDINGS = ("embedding", "embedding_features", "embedding_updates", "word_dropout")
 _PREDICTION_TOKENS = 2**15
 
 
@@ -223,6 +225,7 @@ def fit(
     config = config or TrainingConfig()
     multi_label = preparation.splits.multi_label
     objective = choose_objective(objective, multi_label=multi_label)
+    preparation = preparation.suited_to(settings)
     check_for_data(config, preparation)
     if config.ensemble > 1:
         alone = config.replace(ensemble=1)
@@ -240,14 +243,12 @@ def fit(
             for number in range(config.ensemble)
         ]
         return _join(members, preparation, objective)
-    matrix, coverage = None, None
-    if config.embedding != "random":
-        matrix, coverage = preparation.embedding(config.embedding_features)
+    embedding, coverage = preparation.start(config.embedding, config.embedding_features)
     mistake = combine(config.mistakes)
     task = Task(
-        vocabulary_size=len(preparation.encoder.vocabulary),
+        vocabulary_size=preparation.vocabulary_size,
         num_classes=len(preparation.splits.label_names),
-        embedding=config.embedding_features if matrix is None else matrix,
+        embedding=embedding,
         embedding_trainable=config.embedding != "frozen",
         multi_label=multi_label,
         hide_padding=mistake.hide_padding,
@@ -262,7 +263,7 @@ def fit(
         seed=derive_seed(seed, "order"),
         multiple_of=devices.num_replicas_in_sync,
         batch_tokens=config.batch_tokens,
-        word_dropout=config.word_dropout,
+        word_dropout=0.0 if settings.reads else config.word_dropout,
     )
     batches = mistake.batches(batches)
 
@@ -331,12 +332,13 @@ def fit(
 def _join(members: Sequence[Fitted], preparation: Preparation, objective: str) -> Fitted:
     """Make one model of several, which answers with the mean of their probabilities."""
     name = members[0].model.name
-    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    alone = members[0].model.input
+    texts = keras.Input(alone.shape[1:], dtype=alone.dtype, name=alone.name)
     answers = [
-        keras.Model(member.model.input, member.model.output, name=f"{name}_{number}")(tokens)
+        keras.Model(member.model.input, member.model.output, name=f"{name}_{number}")(texts)
         for number, member in enumerate(members, 1)
     ]
-    joined = keras.Model(tokens, keras.layers.Average(dtype="float32")(answers), name=name)
+    joined = keras.Model(texts, keras.layers.Average(dtype="float32")(answers), name=name)
     way = max if OBJECTIVES[objective] == "max" else min
     return Fitted(
         model=joined,

@@ -8,15 +8,16 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner
 import numpy as np
+from fake_encoder import FakeNetwork
 
-from kerastextzoo.batching import EncodedTexts
+from kerastextzoo.batching import EncodedTexts, EncodedVectors
 from kerastextzoo.builders import create_model
 from kerastextzoo.data import Dataset
 from kerastextzoo.label_sets import multi_hot
@@ -30,10 +31,12 @@ TASK = Task(vocabulary_size=40, num_classes=3, embedding=12)
 SENTENCES = 32
 
 
-def _tokens(*lengths: int) -> EncodedTexts:
+def _texts(spec: ModelSpec, *lengths: int) -> EncodedTexts:
     rng = np.random.default_rng(0)
-    tokens = rng.integers(1, TASK.vocabulary_size, sum(lengths), dtype=np.int32)
-    return EncodedTexts(tokens, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    if spec.config().reads:
+        return EncodedVectors(rng.normal(size=(sum(lengths), 12)).astype(np.float16), starts)
+    return EncodedTexts(rng.integers(1, TASK.vocabulary_size, sum(lengths), dtype=np.int32), starts)
 
 
 def _model(spec: ModelSpec, **settings: Any) -> keras.Model:
@@ -44,7 +47,8 @@ def _model(spec: ModelSpec, **settings: Any) -> keras.Model:
 def _variants(spec: ModelSpec) -> Iterator[keras.Model]:
     """Build the model with its defaults, and with what changes its ends."""
     yield _model(spec)
-    yield _model(spec, wide_ngrams=2, wide_buckets=50)
+    if spec.config().reads is None:
+        yield _model(spec, wide_ngrams=2, wide_buckets=50)
     if "readout" in spec.config.model_fields:
         yield _model(spec, readout="max")
         yield _model(spec, readout="mean")
@@ -67,7 +71,7 @@ def check_names_agree(spec: ModelSpec) -> None:
 def check_every_length_runs(spec: ModelSpec) -> None:
     model = _model(spec)
     for length in (1, 2, 3, 4, 50):
-        answers = _answers(model, _tokens(length, length).padded([0, 1]))
+        answers = _answers(model, _texts(spec, length, length).padded([0, 1]))
         assert answers.shape == (2, TASK.num_classes)
         np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
 
@@ -108,31 +112,33 @@ def check_corners_of_the_space_build(spec: ModelSpec) -> None:
         space.values = values
         settings = spec.search_space(space)
         assert isinstance(settings, ModelConfig)
-        assert _answers(spec.build(settings, TASK), _tokens(3).padded([0])).shape == (1, 3)
+        assert _answers(spec.build(settings, TASK), _texts(spec, 3).padded([0])).shape == (1, 3)
 
 
 def check_more_padding_same_answer(spec: ModelSpec) -> None:
-    texts = _tokens(1, 2, 5, 6)
+    texts = _texts(spec, 1, 2, 5, 6)
     batch = texts.padded(range(4))
     rng = np.random.default_rng(2)
+    more = [(0, 0), (0, 19 * batch.shape[1]), (0, 0)][: batch.ndim]
     for model in _variants(spec):
         # Biases and n-gram vectors away from zero, so that what a padded step computes would show.
         model.set_weights([w + rng.normal(0, 0.05, w.shape) for w in model.get_weights()])
         answers = _answers(model, batch)
         alone = np.concatenate([_answers(model, texts.padded([row])) for row in range(4)])
-        padded = _answers(model, np.pad(batch, ((0, 0), (0, 19 * batch.shape[1]))))
+        padded = _answers(model, np.pad(batch, more))
         np.testing.assert_allclose(alone, answers, atol=1e-5)
         np.testing.assert_allclose(padded, answers, atol=1e-5)
         assert np.abs(answers[:, None] - answers[None]).max() > 1e-3, "every text got one answer"
 
 
 def check_padding_alone_is_finite(spec: ModelSpec) -> None:
+    nothing = np.zeros_like(_texts(spec, 4, 4).padded([0, 1]))
     for model in _variants(spec):
-        assert np.isfinite(_answers(model, np.zeros((2, 4), np.int32))).all()
+        assert np.isfinite(_answers(model, nothing)).all()
 
 
 def check_gradient_reaches_every_weight(spec: ModelSpec) -> None:
-    texts = _tokens(6, 5, 6)
+    texts = _texts(spec, 6, 5, 6)
     for model in _variants(spec):
         before = model.get_weights()
         model.compile(create_optimizer("sgd", 1.0), "sparse_categorical_crossentropy")
@@ -158,18 +164,35 @@ def _without_dropout(spec: ModelSpec) -> dict[str, Any]:
     return {name: 0.0 for name in spec.config.model_fields if name.endswith("dropout")}
 
 
-def overfit(spec: ModelSpec, corpus: Dataset) -> tuple[keras.Model, TextEncoder, float]:
+class _Vectors:
+    """In the place of a `TextEncoder`, for models that read vectors."""
+
+    vocabulary = range(3)
+    features = 128
+
+    def encode(self, texts: Sequence[str]) -> EncodedVectors:
+        vectors = FakeNetwork(features=self.features).vectors(texts, pooled=False)
+        starts = np.cumsum([0, *map(len, vectors)])
+        return EncodedVectors(np.concatenate(vectors).astype(np.float16), starts)
+
+
+def _encoder(spec: ModelSpec, texts: Sequence[str]) -> TextEncoder | _Vectors:
+    by_words = spec.config().reads is None
+    return fit_encoder(texts, TextConfig(min_count=1)) if by_words else _Vectors()
+
+
+def overfit(spec: ModelSpec, corpus: Dataset) -> tuple[keras.Model, TextEncoder | _Vectors, float]:
     """Train on 32 real sentences until they are known by heart."""
     keras.utils.set_random_seed(0)
     names = sorted(set(corpus.labels))
-    encoder = fit_encoder(corpus.texts, TextConfig(min_count=1))
+    encoder = _encoder(spec, corpus.texts)
     texts = encoder.encode(corpus.texts)
     labels = np.array([names.index(label) for label in corpus.labels])
     model = create_model(
         spec.name,
         vocabulary_size=len(encoder.vocabulary),
         num_classes=len(names),
-        embedding=32,
+        embedding=encoder.features if isinstance(encoder, _Vectors) else 32,
         **_without_dropout(spec),
     )
     model.compile(create_optimizer("adam", 5e-3), "sparse_categorical_crossentropy")
@@ -182,22 +205,30 @@ def check_overfits_saves_and_answers_the_same(
 ) -> None:
     model, encoder, accuracy = overfit(spec, corpus)
     assert accuracy >= 0.99
-    answers = predict_probabilities(model, encoder.encode(corpus.texts))
+    encoded = encoder.encode(corpus.texts)
+    answers = predict_probabilities(model, encoded)
     model.save(folder / "model.keras")
-    (folder / "vocabulary.json").write_text(encoder.to_json(), "utf-8")
-    (folder / "texts.json").write_text(json.dumps(corpus.texts), "utf-8")
+    if isinstance(encoder, TextEncoder):
+        (folder / "vocabulary.json").write_text(encoder.to_json(), "utf-8")
+        (folder / "texts.json").write_text(json.dumps(corpus.texts), "utf-8")
+    else:
+        encoded.write(folder, [encoded])
     program = """
 import json, sys
 from pathlib import Path
 import keras, numpy
 import kerastextzoo.layers
+from kerastextzoo.batching import EncodedVectors
 from kerastextzoo.text import TextEncoder
 from kerastextzoo.training import predict_probabilities
 folder = Path(sys.argv[1])
 model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
-encoder = TextEncoder.from_json((folder / "vocabulary.json").read_text("utf-8"))
-texts = json.loads((folder / "texts.json").read_text("utf-8"))
-numpy.save(folder / "answers.npy", predict_probabilities(model, encoder.encode(texts)))
+if (folder / "vocabulary.json").exists():
+    encoder = TextEncoder.from_json((folder / "vocabulary.json").read_text("utf-8"))
+    encoded = encoder.encode(json.loads((folder / "texts.json").read_text("utf-8")))
+else:
+    encoded = EncodedVectors.read(folder)
+numpy.save(folder / "answers.npy", predict_probabilities(model, encoded))
 """
     subprocess.run([sys.executable, "-c", program, folder], check=True, cwd=ROOT)
     np.testing.assert_array_equal(np.load(folder / "answers.npy"), answers)
@@ -218,13 +249,13 @@ def check_multi_label_overfits_six_sentences(spec: ModelSpec) -> None:
     keras.utils.set_random_seed(0)
     names = ("car", "house", "red")
     truth = multi_hot(list(ABOUT.values()), names)
-    encoder = fit_encoder(list(ABOUT), TextConfig(min_count=1))
+    encoder = _encoder(spec, list(ABOUT))
     texts = encoder.encode(list(ABOUT))
     model = create_model(
         spec.name,
         vocabulary_size=len(encoder.vocabulary),
         num_classes=3,
-        embedding=32,
+        embedding=encoder.features if isinstance(encoder, _Vectors) else 32,
         multi_label=True,
         **_without_dropout(spec),
     )

@@ -18,6 +18,7 @@ from kerastextzoo.builders import create_model, list_models
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKENS = np.array([[3, 1, 2, 7, 5, 0, 0], [4, 0, 0, 0, 0, 0, 0], [1, 2, 3, 4, 5, 6, 7]])
+VECTORS = np.random.default_rng(0).normal(size=(3, 7, 6)).astype(np.float32)
 SETTINGS: dict[str, object] = {"vocabulary_size": 20, "num_classes": 3, "embedding": 6}
 DROPPED: dict[str, object] = {"recurrent_dropout": 0.3}
 
@@ -38,17 +39,20 @@ for kind in (LazyAdamW, keras.optimizers.AdamW):
         optimizer.apply([keras.ops.convert_to_tensor(table) * 2 - 1], [table])
     tables.append(keras.ops.convert_to_numpy(table))
 report["adamw"] = float(abs(tables[0] - tables[1]).max())
-tokens, labels = numpy.load(folder / "tokens.npy"), numpy.array([0, 1, 2])
+labels = numpy.array([0, 1, 2])
 for name, settings in json.loads((folder / "models.json").read_text()).items():
+    by_words = name != "sentence"
+    tokens = numpy.load(folder / ("tokens.npy" if by_words else "vectors.npy"))
     keras.utils.set_random_seed(0)
     model = create_model(name.split("/")[0], **settings)
     stored = numpy.load(folder / f"{name.replace('/', '-')}.npz")
     model.set_weights([stored[f"arr_{i}"] for i in range(len(stored) - 1)])
     answers = model.predict(tokens, verbose=0)
-    table = keras.ops.convert_to_numpy(model.get_layer("embedding").embeddings)
+    weights = model.get_layer("embedding" if by_words else "classes").trainable_variables[0]
+    before = keras.ops.convert_to_numpy(weights).copy()
     model.compile(create_optimizer("adamw", 0.01, 1.0, "rows"), "sparse_categorical_crossentropy")
     loss = model.train_on_batch(tokens, labels)
-    moved = keras.ops.convert_to_numpy(model.get_layer("embedding").embeddings) - table
+    moved = keras.ops.convert_to_numpy(weights) - before
     report[name] = {
         "difference": float(abs(answers - stored["answers"]).max()),
         "loss": float(loss), "moved": float(abs(moved).max()),
@@ -69,10 +73,11 @@ def test_other_backends_answer_as_tensorflow_and_train(backend: str, tmp_path: P
     for name, settings in models.items():
         keras.utils.set_random_seed(1)
         model = create_model(name.split("/")[0], **settings)  # type: ignore[arg-type]
-        answers = model.predict(TOKENS, verbose=0)
+        answers = model.predict(VECTORS if name == "sentence" else TOKENS, verbose=0)
         weights = model.get_weights()
         np.savez(tmp_path / f"{name.replace('/', '-')}.npz", *weights, answers=answers)
     np.save(tmp_path / "tokens.npy", TOKENS)
+    np.save(tmp_path / "vectors.npy", VECTORS)
     (tmp_path / "models.json").write_text(json.dumps(models), "utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend}
     command = [sys.executable, "-c", PROGRAM, str(tmp_path)]

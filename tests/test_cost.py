@@ -20,6 +20,8 @@ COUNTS: list[tuple[str, dict[str, Any], int]] = [
     ("bilstm", {"units": 8, "layers": 1}, STEPS * 2 * LSTM + 16 * CLASSES),
     ("res_lstm", {"units": 8}, STEPS * (LSTM + WIDTH * 8) + 8 * CLASSES),
     ("fasttext", {}, WIDTH * CLASSES),
+    ("sentence", {"head": "dense"}, WIDTH * CLASSES),
+    ("sentence", {"head": "lstm", "units": 8}, STEPS * LSTM + 8 * CLASSES),
     (
         "transformer",
         {"units": 8, "heads": 2, "feed_forward_units": 16},

@@ -50,6 +50,7 @@ def test_golden_list_of_names() -> None:
         "dpcnn",
         "fasttext",
         "transformer",
+        "sentence",
     ]
     assert list_models("*lstm") == ["lstm", "cnn_lstm", "res_lstm", "bilstm"]
     assert len({spec.name for spec in MODELS}) == len(MODELS)

@@ -31,9 +31,9 @@ ROWS = {
         4: "estimator cli cli_data console options summary __main__ __init__",
         3: "run training callbacks mistakes evaluation inspection plots baselines comparing export "
         "settings tuning recipes",
-        2: "builders preparation",
+        2: "builders preparation sentence_preparation",
         1: "kernels layers optimizers text tokenizers batching embeddings distribution precision "
-        "schedules cost",
+        "schedules cost sentence_encoder",
         0: "errors spec data splits formats reading decoding stored_texts docstrings cache "
         "progress seeds storage rules label_checks label_sets",
     }.items()
@@ -43,6 +43,8 @@ ROWS = {
 USERS = {
     "gensim": {"embeddings"},
     "keras_tuner": {"tuning"},
+    "sentence_transformers": {"sentence_encoder"},
+    "transformers": {"sentence_encoder"},
     "tensorflow": {
         "batching",
         "options",

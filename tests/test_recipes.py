@@ -1,5 +1,6 @@
 """Recipes: each can be trained by name, with the settings that its file says."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ RECIPES = [pytest.param(recipe, id=recipe.name) for recipe in list_recipes()]
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_settings_are_settings_of_the_model(recipe: Recipe) -> None:
     settings = share_out(recipe.model, recipe.settings)
+    if settings.model.reads and importlib.util.find_spec("sentence_transformers") is None:
+        pytest.skip("the extra 'sentence' is not installed")
     check_training(settings.model, settings.training, max_length=settings.text.max_length)
 
 

@@ -11,7 +11,7 @@ from kerastextzoo.builders import get_spec
 from kerastextzoo.distribution import check_strategy
 from kerastextzoo.errors import InputError
 from kerastextzoo.evaluation import check_objective
-from kerastextzoo.settings import check_vectors
+from kerastextzoo.settings import check_encoder, check_vectors
 from kerastextzoo.spec import SPANS, ModelSpec
 from kerastextzoo.training import TrainingConfig
 from kerastextzoo.tuning.oracles import check_tuner
@@ -80,7 +80,9 @@ def _check_fixed(
         InputError: All kernels or pools of a setting are longer than any text, or
             `embedding_features` is fixed and is not the width of the vectors.
     """
-    given = spec.config.parse(of_kind(fixed, spec.config)).too_long(max_length)
+    settings = spec.config.parse(of_kind(fixed, spec.config))
+    check_encoder(settings, vectors)
+    given = settings.too_long(max_length)
     refused = {name: sizes for name, sizes in given.items() if name in fixed}
     for parameter in space.space:
         values = _too_long_values(spec, parameter, max_length)

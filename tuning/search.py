@@ -130,6 +130,8 @@ def tune(
         objective=objective,
         strategy=strategy,
     )
+    defaults, _ = draw(get_spec(model), space, fixed or {})
+    preparation = preparation.suited_to(defaults)
     search = _Search(
         preparation=preparation,
         spec=get_spec(model),
@@ -142,7 +144,7 @@ def tune(
     )
     if preparation.vectors is not None and search.fixed.get("embedding") != "random":
         # Vectors that are no good stop the search here, not each of its trials.
-        preparation.embedding(TrainingConfig().embedding_features)
+        preparation.start("frozen", TrainingConfig().embedding_features)
     check_for_data(TrainingConfig.parse(of_kind(search.fixed, TrainingConfig)), preparation)
     warn_of_limits(search.spec, space, max_trials, preparation.config.max_length)
     oracle = Oracle(tuner, space, objective, max_trials, seed)
@@ -284,7 +286,8 @@ class _Search:
             raise KerasTextZooError(f"all {len(trials)} trials failed: {told}")
         folder = trial_folder(self.out, trials[0].id)
         best = Run(folder)
-        again = evaluate_part(best.model, self.preparation, "validation").objective(self.objective)
+        preparation = self.preparation.suited_to(best.settings)
+        again = evaluate_part(best.model, preparation, "validation").objective(self.objective)
         if again != trials[0].score:
             raise KerasTextZooError(
                 f"the saved model of trial {trials[0].id} scores {again}, "
