@@ -22,10 +22,15 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from kerastextzoo.builders import list_models
+from kerastextzoo.recipes import Recipe, get_recipe, list_recipes
+from kerastextzoo.settings import share_out
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 RECORDS = HERE / "records"
 BASELINES = "baselines"
+RECIPE = "recipe "
 _PLACES = ("folder", "scratch")
 
 
@@ -35,7 +40,7 @@ class Experiment:
 
     Attributes:
         data: A data set of `experiments.toml`.
-        what: A model, `recipe NAME`, or `baselines`.
+        what: A model, perhaps with a word for its options; `recipe NAME`; or `baselines`.
         seed: Of everything.
         options: The command line but for what `what` and `seed` say, with places to be filled in.
         change: A setting that is not the default, `NAME=VALUE`, to see what the default is worth.
@@ -63,10 +68,10 @@ class Experiment:
         """What is run, after `kerastextzoo`."""
         if self.what == BASELINES:
             head: tuple[str, ...] = ("compare", "--models", "none")
-        elif self.what.startswith("recipe "):
-            head = ("train", "--recipe", self.what.removeprefix("recipe "))
+        elif self.what.startswith(RECIPE):
+            head = ("train", "--recipe", self.what.removeprefix(RECIPE))
         else:
-            head = ("train", "--model", self.what)
+            head = ("train", "--model", self.what.split()[0])
         change = ("--set", self.change) if self.change else ()
         return (*head, *self.options, *change, "--seed", str(self.seed))
 
@@ -74,13 +79,10 @@ class Experiment:
         """Return every setting, defaults included."""
         if self.what == BASELINES:
             return {}
-        from kerastextzoo.recipes import get_recipe
-        from kerastextzoo.settings import share_out
-
         given: dict[str, object] = {}
-        model = self.what
-        if self.what.startswith("recipe "):
-            recipe = get_recipe(self.what.removeprefix("recipe "))
+        model = self.what.split()[0]
+        if self.what.startswith(RECIPE):
+            recipe = get_recipe(self.what.removeprefix(RECIPE))
             model, given = recipe.model, dict(recipe.settings)
         pairs = zip(self.command, self.command[1:], strict=False)
         for option, value in pairs:
@@ -110,14 +112,11 @@ def _same(now: dict[str, Any], then: dict[str, Any]) -> bool:
 
 def read_plan() -> tuple[dict[str, Any], list[Experiment]]:
     """Return what `experiments.toml` says, and every run it asks for, the most telling first."""
-    from kerastextzoo.builders import list_models
-    from kerastextzoo.recipes import list_recipes
-
     plan = tomllib.loads((HERE / "experiments.toml").read_text("utf-8"))
     found = []
     for name, data in plan["data"].items():
         own = data.get("models", {})
-        models = [BASELINES, *(data.get("only") or list_models())]
+        models = dict.fromkeys([BASELINES, *own, *list_models()])
         for seed in range(data["seeds"]):
             found += [
                 Experiment(name, model, seed, (*_options(data), *own.get(model, [])))
@@ -126,7 +125,7 @@ def read_plan() -> tuple[dict[str, Any], list[Experiment]]:
     for each in list_recipes():
         data = next(data for start, data in plan["recipes"].items() if each.name.startswith(start))
         options = _options({**plan["data"][data], "settings": []}, recipe=True)
-        found.append(Experiment(data, f"recipe {each.name}", 0, options))
+        found.append(Experiment(data, f"{RECIPE}{each.name}", 0, options))
     for row in plan["defaults"]:
         found += [
             Experiment(data, model, seed, _options(plan["data"][data]), change)
@@ -198,8 +197,8 @@ def make_vectors(plan: dict[str, Any], places: dict[str, Path]) -> None:
             _call(*filled, "--to", str(target), "--json", "--quiet")
 
 
-def write_table(plan: dict[str, Any], experiments: Sequence[Experiment]) -> None:
-    """Write RESULTS.md from the records."""
+def lay_out(plan: dict[str, Any], experiments: Sequence[Experiment]) -> str:
+    """Return RESULTS.md as the records have it."""
     records = [(each, record) for each in experiments if (record := each.record())]
     lines = [
         "# Results",
@@ -215,8 +214,8 @@ def write_table(plan: dict[str, Any], experiments: Sequence[Experiment]) -> None
         mine = [pair for pair in records if pair[0].data == name and not pair[0].change]
         lines += _section(data, mine) if mine else ()
     lines += _defaults(records)
-    lines += _recipes([(each, record) for each, record in records if " " in each.what])
-    (ROOT / "RESULTS.md").write_text("\n".join(lines).rstrip() + "\n", "utf-8")
+    lines += _recipes([pair for pair in records if pair[0].what.startswith(RECIPE)])
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _section(
@@ -235,7 +234,7 @@ def _section(
         if each.what == BASELINES:
             for line in record["leaderboard"]:
                 linear.setdefault(line["model"], []).append(line)
-        elif " " not in each.what:
+        elif not each.what.startswith(RECIPE):
             networks.setdefault(each.what, []).append(record)
     for model, found in linear.items():
         yield _row(
@@ -261,9 +260,8 @@ def _section(
     yield ""
     options = " ".join(_options(data))
     yield f"`kerastextzoo train --model MODEL --seed SEED {options}`"
-    own = data.get("models", {})
-    for model, more in own.items():
-        yield f"`{model}` with `{' '.join(more)}`."
+    for model, more in data.get("models", {}).items():
+        yield f"and, for {model}, `{' '.join(more)}`"
     yield ""
 
 
@@ -317,9 +315,6 @@ def _defaults(records: Sequence[tuple[Experiment, dict[str, Any]]]) -> Iterator[
 
 
 def _recipes(records: Sequence[tuple[Experiment, dict[str, Any]]]) -> Iterator[str]:
-    """Lay out the recipes, and write what each reached into its file."""
-    from kerastextzoo.recipes import get_recipe
-
     if not records:
         return
     yield "## Recipes"
@@ -329,20 +324,37 @@ def _recipes(records: Sequence[tuple[Experiment, dict[str, Any]]]) -> Iterator[s
     yield "| recipe | what it is | published | measured here | verdict |"
     yield "|---|---|---|---|---|"
     for each, record in records:
-        recipe = get_recipe(each.what.removeprefix("recipe "))
-        measured = f"{100 * record['metrics']['test_accuracy']:.1f} % on {each.data}"
-        path = ROOT / "kerastextzoo" / "recipes" / f"{recipe.name}.toml"
-        _set_line(path, "measured", measured)
-        cells = (recipe.name, recipe.title, recipe.published, measured, recipe.verdict)
+        recipe = _recipe(each)
+        cells = (
+            recipe.name,
+            recipe.title,
+            recipe.published,
+            _measured(each, record),
+            recipe.verdict,
+        )
         yield f"| {' | '.join(cells)} |"
     yield ""
 
 
-def _set_line(path: Path, key: str, value: str) -> None:
-    """Set a line of a recipe's head."""
-    head, table, settings = path.read_text("utf-8").partition("\n[settings]\n")
-    kept = re.sub(rf'^{key} = ".*"\n', "", head, flags=re.MULTILINE)
-    path.write_text(f'{kept}{key} = "{value}"\n{table}{settings}', "utf-8")
+def _recipe(experiment: Experiment) -> Recipe:
+    return get_recipe(experiment.what.removeprefix(RECIPE))
+
+
+def _measured(experiment: Experiment, record: dict[str, Any]) -> str:
+    return f"{100 * record['metrics']['test_accuracy']:.1f} % on {experiment.data}"
+
+
+def tell_recipes(experiments: Sequence[Experiment]) -> None:
+    """Write into the files of the recipes what each of them reached."""
+    for each in experiments:
+        record = each.record() if each.what.startswith(RECIPE) else None
+        if record is None:
+            continue
+        path = ROOT / "kerastextzoo" / "recipes" / f"{_recipe(each).name}.toml"
+        head, table, settings = path.read_text("utf-8").partition("\n[settings]\n")
+        kept = re.sub('^measured = ".*"\n', "", head, flags=re.MULTILINE)
+        line = f'measured = "{_measured(each, record)}"\n'
+        path.write_text(f"{kept}{line}{table}{settings}", "utf-8")
 
 
 def main() -> None:
@@ -350,12 +362,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path, help="the data sets")
     parser.add_argument("--minutes", type=float, default=60, help="start no run after so long")
-    parser.add_argument("--only", default="*", help="runs of this name, such as 'isear/cnn-*'")
+    parser.add_argument("--only", nargs="+", default=["*"], help="runs, such as 'isear/cnn-*'")
     parser.add_argument("--scratch", type=Path, default=ROOT / "build" / "results")
     arguments = parser.parse_args()
     places = {name: getattr(arguments, name).resolve() for name in _PLACES}
     plan, experiments = read_plan()
-    chosen = [each for each in experiments if fnmatch(each.name, arguments.only)]
+    chosen = [
+        each for pattern in arguments.only for each in experiments if fnmatch(each.name, pattern)
+    ]
     missing = [each for each in chosen if each.record() is None]
     print(f"{len(chosen) - len(missing)} of {len(chosen)} are recorded", file=sys.stderr)
     started = time.monotonic()
@@ -368,7 +382,8 @@ def main() -> None:
         run(each, places)
         record = json.loads(each.path.read_text("utf-8"))
         print(record.get("metrics", ""), record.get("seconds", ""), file=sys.stderr)
-    write_table(plan, experiments)
+    (ROOT / "RESULTS.md").write_text(lay_out(plan, experiments), "utf-8")
+    tell_recipes(experiments)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from kerastextzoo.evaluation import OBJECTIVES, Evaluation, objectives
 from kerastextzoo.progress import Track
 
 # Averaging costs a pass over all weights; so many steps share one.
-_STEPS_A_SHARE = 5
+_STEPS_A_SHARE = 10
 
 
 class Pace(keras.callbacks.Callback):
@@ -66,24 +66,29 @@ class AverageWeights(keras.callbacks.Callback):
     def __init__(self, averaged: keras.Model, decay: float) -> None:
         super().__init__()
         self.averaged, self.decay = averaged, decay
-        self.step = 0
+        self.step = self.shared = 0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Move the mean."""
+        """Count the step, and move the mean now and then."""
         self.step += 1
-        if not self.decay or self.step % _STEPS_A_SHARE:
-            return
-        kept = min(self.decay, (1 + self.step) / (10 + self.step)) ** _STEPS_A_SHARE
-        pairs = zip(self.averaged.trainable_weights, self.model.trainable_weights, strict=True)
-        for mean, weight in pairs:
-            mean.assign(mean + (weight - mean) * (1 - kept))
+        if self.decay and self.step - self.shared == _STEPS_A_SHARE:
+            self._share()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Copy what has no mean."""
+        """Bring the mean up to date, and copy what has none."""
+        if self.decay:
+            self._share()
         which = "non_trainable_weights" if self.decay else "weights"
         pairs = zip(getattr(self.averaged, which), getattr(self.model, which), strict=True)
         for copy, weight in pairs:
             copy.assign(weight)
+
+    def _share(self) -> None:
+        kept = min(self.decay, (1 + self.step) / (10 + self.step)) ** (self.step - self.shared)
+        self.shared = self.step
+        pairs = zip(self.averaged.trainable_weights, self.model.trainable_weights, strict=True)
+        for mean, weight in pairs:
+            mean.assign(mean + (weight - mean) * (1 - kept))
 
 
 class Validate(keras.callbacks.Callback):

@@ -70,7 +70,7 @@ class TrainingConfig(Config):
     """Share of all steps in which the learning rate rises from 0."""
     decay: Decay = "none"
     """How the learning rate falls to 0 after that, over all epochs: none, linear or cosine."""
-    weight_averaging: Rate = 0.0
+    weight_averaging: Rate = 0.99
     """Share of the weights' running mean that each step keeps, such as 0.99; the mean is validated
     and saved in place of the last weights. 0: no mean."""
     label_smoothing: Rate = 0.0

@@ -140,12 +140,16 @@ def test_running_mean_follows_its_rule() -> None:
     average = AverageWeights(mean, decay=0.9)
     average.set_model(followed)
     expected = 0.0
-    for step in range(1, 101):
+    # The mean moves every ten steps, and at the end of the epoch.
+    moves = {10, 20, 30, 33}
+    last = 0
+    for step in range(1, 34):
         followed.set_weights([np.full((1, 1), float(step))])
         average.on_train_batch_end(step)
-        if step % 5 == 0:
-            kept = min(0.9, (1 + step) / (10 + step)) ** 5
-            expected = kept * expected + (1 - kept) * step
+        if step in moves:
+            kept = min(0.9, (1 + step) / (10 + step)) ** (step - last)
+            expected, last = kept * expected + (1 - kept) * step, step
+    average.on_epoch_end(0)
     np.testing.assert_allclose(mean.get_weights()[0], expected, rtol=1e-5)
 
 

@@ -1,0 +1,58 @@
+"""The plan of experiments can be run, and RESULTS.md says what the records say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import results
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_every_experiment_has_a_name_and_valid_settings() -> None:
+    plan, experiments = results.read_plan()
+    assert len({each.name for each in experiments}) == len(experiments)
+    for each in experiments:
+        if each.seed == 0:
+            each.settings()
+    # A record that no experiment asks for would be lost to the table.
+    names = {f"{each.name}.json" for each in experiments}
+    kept = {
+        path.relative_to(results.RECORDS).as_posix() for path in results.RECORDS.rglob("*.json")
+    }
+    assert kept <= names
+    assert set(plan["data"]) == {each.data for each in experiments}
+
+
+def test_the_table_is_that_of_the_records() -> None:
+    assert (ROOT / "RESULTS.md").read_text("utf-8") == results.lay_out(*results.read_plan())
+
+
+def test_a_record_of_other_settings_is_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "RECORDS", tmp_path)
+    one = results.Experiment("isear", "cnn", 0, ("--epochs", "3"))
+    one.path.parent.mkdir()
+
+    def write(**changed: object) -> None:
+        settings = one.settings()
+        settings["training"] |= changed
+        record = {"command": list(one.command), "settings": settings}
+        one.path.write_text(json.dumps(record), "utf-8")
+
+    write()
+    assert one.record() is not None
+    assert results.Experiment("isear", "cnn", 0, ("--epochs", "4")).record() is None
+    write(learning_rate=0.5)
+    assert one.record() is None
+    # A setting that came later and is off changes nothing.
+    write()
+    record = json.loads(one.path.read_text("utf-8"))
+    del record["settings"]["training"]["clip_norm"]
+    one.path.write_text(json.dumps(record), "utf-8")
+    assert one.record() is not None
+    del record["settings"]["training"]["epochs"]
+    one.path.write_text(json.dumps(record), "utf-8")
+    assert one.record() is None
