@@ -367,9 +367,10 @@ def main() -> None:
     arguments = parser.parse_args()
     places = {name: getattr(arguments, name).resolve() for name in _PLACES}
     plan, experiments = read_plan()
-    chosen = [
+    matching = (
         each for pattern in arguments.only for each in experiments if fnmatch(each.name, pattern)
-    ]
+    )
+    chosen = list(dict.fromkeys(matching))
     missing = [each for each in chosen if each.record() is None]
     print(f"{len(chosen) - len(missing)} of {len(chosen)} are recorded", file=sys.stderr)
     started = time.monotonic()
