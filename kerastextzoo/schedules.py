@@ -12,7 +12,6 @@ from keras import ops
 Decay = Literal["none", "linear", "cosine"]
 
 
-@keras.saving.register_keras_serializable(package="kerastextzoo")
 class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that rises to its peak in a straight line, and falls to zero.
 

@@ -63,7 +63,7 @@ def _res_lstm(features: int, **settings: object) -> ResLSTM:
 @pytest.fixture(params=[False, True], ids=["by step", "as on a GPU"])
 def _rewritten(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways to compute ResLSTM; Keras runs the second in a loop where there is no GPU."""
-    monkeypatch.setattr("kerastextzoo.layers.can_fuse", lambda: request.param)
+    monkeypatch.setattr("kerastextzoo.layers.recurrent.can_fuse", lambda: request.param)
 
 
 @pytest.mark.usefixtures("_rewritten")

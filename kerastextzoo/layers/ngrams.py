@@ -1,0 +1,66 @@
+"""Runs of tokens to numbers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerastextzoo.layers._masks import register
+
+_HASH_PRIMES = (46_337, 46_307)
+_HASH_START = 1_009
+
+
+@register
+class HashedNGrams(keras.layers.Layer):
+    """The bucket of each n-gram of a text: runs of tokens, hashed.
+
+    Token ids `(batch, steps)` to bucket ids `(batch, len(sizes) * steps)`: for each size in turn,
+    the n-gram that starts at each step. Buckets go from 1 to `buckets`; 0 stands where no n-gram
+    starts, because the run would meet padding (id 0) or the end. There is no mask in or out:
+    an embedding of `buckets + 1` rows with `mask_zero` makes it.
+
+    The hash is int32 arithmetic that never overflows, so every backend gives the same ids.
+
+    Args:
+        buckets: Number of buckets.
+        sizes: Tokens of an n-gram.
+
+    Example:
+        >>> HashedNGrams(100, (2,))(ops.array([[5, 6, 7, 0]])).numpy().tolist()
+        [[18, 49, 0, 0]]
+    """
+
+    def __init__(self, buckets: int, sizes: Sequence[int] = (2, 3), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.buckets = buckets
+        self.sizes = tuple(sizes)
+
+    def call(self, tokens: Any) -> Any:
+        """Hash each run of tokens."""
+        tokens = ops.cast(tokens, "int32")
+        return ops.concatenate([self._hash(tokens, size) for size in self.sizes], axis=1)
+
+    def _hash(self, tokens: Any, size: int) -> Any:
+        padded = ops.pad(tokens, [[0, 0], [0, size - 1]])
+        run = [padded[:, at : at + 1 - size or None] for at in range(size)]
+        halves = []
+        for prime in _HASH_PRIMES:
+            half = ops.full_like(tokens, _HASH_START * size)
+            for ids in run:
+                half = ops.mod(half + ops.mod(ids, prime), prime)
+                half = ops.mod(ops.mod(half * half, prime) * half, prime)
+            halves.append(half)
+        buckets = 1 + ops.mod(halves[0] * _HASH_PRIMES[1] + halves[1], self.buckets)
+        return ops.where(ops.all(ops.stack(run) > 0, axis=0), buckets, 0)
+
+    def compute_output_spec(self, tokens: Any) -> Any:
+        """One id a step and size."""
+        batch, steps = tokens.shape
+        steps = None if steps is None else len(self.sizes) * steps
+        return keras.KerasTensor((batch, steps), dtype="int32")
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of `__init__`."""
+        return {**super().get_config(), "buckets": self.buckets, "sizes": self.sizes}
