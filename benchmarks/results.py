@@ -42,14 +42,16 @@ class Experiment:
         data: A data set of `experiments.toml`.
         what: A model, perhaps with a word for its options; `recipe NAME`; or `baselines`.
         seed: Of everything.
-        options: The command line but for what `what` and `seed` say, with places to be filled in.
-        change: A setting that is not the default, `NAME=VALUE`, to see what the default is worth.
+        options: What the command line says of the data, with places to be filled in.
+        given: Settings that differ from the defaults, or from the recipe's.
+        change: One more, `NAME=VALUE`, to see what the default is worth.
     """
 
     data: str
     what: str
     seed: int
     options: tuple[str, ...]
+    given: tuple[str, ...] = ()
     change: str = ""
 
     @property
@@ -72,8 +74,12 @@ class Experiment:
             head = ("train", "--recipe", self.what.removeprefix(RECIPE))
         else:
             head = ("train", "--model", self.what.split()[0])
-        change = ("--set", self.change) if self.change else ()
-        return (*head, *self.options, *change, "--seed", str(self.seed))
+        sets = [word for each in self._given for word in ("--set", each)]
+        return (*head, *self.options, *sets, "--seed", str(self.seed))
+
+    @property
+    def _given(self) -> tuple[str, ...]:
+        return (*self.given, self.change) if self.change else self.given
 
     def settings(self) -> dict[str, Any]:
         """Return every setting, defaults included."""
@@ -84,14 +90,7 @@ class Experiment:
         if self.what.startswith(RECIPE):
             recipe = get_recipe(self.what.removeprefix(RECIPE))
             model, given = recipe.model, dict(recipe.settings)
-        pairs = zip(self.command, self.command[1:], strict=False)
-        for option, value in pairs:
-            if option == "--set":
-                key, _, setting = value.partition("=")
-                given[key] = setting
-            if option in ("--max-length", "--epochs", "--batch-size", "--tokenizer"):
-                given[option[2:].replace("-", "_")] = value
-        found = share_out(model, given)
+        found = share_out(model, given | dict(each.split("=", 1) for each in self._given))
         parts = {"settings": found.model, "training": found.training, "text": found.text}
         return {name: part.model_dump(mode="json") for name, part in parts.items()}
 
@@ -119,17 +118,18 @@ def read_plan() -> tuple[dict[str, Any], list[Experiment]]:
         models = dict.fromkeys([BASELINES, *own, *list_models()])
         for seed in range(data["seeds"]):
             found += [
-                Experiment(name, model, seed, (*_options(data), *own.get(model, [])))
+                Experiment(name, model, seed, _options(data), _given(data, model))
                 for model in models
             ]
     for each in list_recipes():
         data = next(data for start, data in plan["recipes"].items() if each.name.startswith(start))
-        options = _options({**plan["data"][data], "settings": []}, recipe=True)
+        options = _options(plan["data"][data], recipe=True)
         found.append(Experiment(data, f"{RECIPE}{each.name}", 0, options))
     for row in plan["defaults"]:
         found += [
-            Experiment(data, model, seed, _options(plan["data"][data]), change)
-            for data in row["data"]
+            Experiment(name, model, seed, _options(data), _given(data, model), change)
+            for name, data in plan["data"].items()
+            if name in row["data"]
             for model in row["models"]
             for seed in range(row["seeds"])
             for change in row["changes"]
@@ -139,7 +139,11 @@ def read_plan() -> tuple[dict[str, Any], list[Experiment]]:
 
 def _options(data: dict[str, Any], *, recipe: bool = False) -> tuple[str, ...]:
     vectors = data.get("recipe_vectors", data["vectors"]) if recipe else data["vectors"]
-    return (*data["options"], "--embeddings", vectors, *data.get("settings", ()))
+    return (*data["options"], "--embeddings", vectors)
+
+
+def _given(data: dict[str, Any], model: str) -> tuple[str, ...]:
+    return (*data.get("settings", ()), *data.get("models", {}).get(model, ()))
 
 
 def run(experiment: Experiment, places: dict[str, Path]) -> None:
@@ -258,10 +262,10 @@ def _section(
             found,
         )
     yield ""
-    options = " ".join(_options(data))
-    yield f"`kerastextzoo train --model MODEL --seed SEED {options}`"
+    command = Experiment("", "MODEL", 0, _options(data), _given(data, "")).command
+    yield f"`kerastextzoo {' '.join(command[:-1])} SEED`"
     for model, more in data.get("models", {}).items():
-        yield f"and, for {model}, `{' '.join(more)}`"
+        yield f"and, for {model}, `{' '.join(f'--set {each}' for each in more)}`"
     yield ""
 
 

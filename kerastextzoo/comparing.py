@@ -13,6 +13,7 @@ import numpy.typing as npt
 from kerastextzoo import plots
 from kerastextzoo.baselines import MAJORITY, fit_baselines
 from kerastextzoo.errors import InputError, named
+from kerastextzoo.evaluation import macro_f1
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.run import AnswerWarning, Run, train
@@ -223,18 +224,6 @@ def _judge(truth: LabelIds, answers: npt.NDArray[Any], splits: Splits, **known: 
         shares = np.stack([hits, answers.sum(axis=1) + truth.sum(axis=1)], axis=1)
     macro = macro_f1(truth, answers, len(splits.label_names))
     return _Answered(right=right, macro_f1=macro, shares=shares, **known)
-
-
-def macro_f1(truth: LabelIds, answers: npt.NDArray[Any], classes: int) -> float:
-    """Return the mean F1 over all classes, whether they occur or not.
-
-    Example:
-        >>> macro_f1(np.array([0, 1, 1]), np.array([0, 1, 1]), classes=4)
-        0.5
-    """
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(truth, answers, labels=range(classes), average="macro", zero_division=0))
 
 
 def _network(run: Run, splits: Splits, part: str) -> _Answered:

@@ -202,6 +202,18 @@ def _by_class(truth: Integers, answers: Integers, names: Sequence[str]) -> list[
     ]
 
 
+def macro_f1(truth: Integers, answers: Integers, classes: int) -> float:
+    """Return the mean F1 over all classes, whether they occur or not.
+
+    Example:
+        >>> macro_f1(np.array([0, 1, 1]), np.array([0, 1, 1]), classes=4)
+        0.5
+    """
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(truth, answers, labels=range(classes), average="macro", zero_division=0))
+
+
 def micro_f1(truth: Integers, chosen: npt.NDArray[np.bool_]) -> float:
     """Return F1 over all texts and classes together, 0 where there is nothing to find.
 

@@ -222,13 +222,13 @@ class Run:
 
 
 def _embedding(model: "keras.Model") -> Any:
-    """Find the layer that looks token ids up, which may be in a model within the model."""
-    for layer in model.layers:
-        if layer.name == "embedding":
-            return layer
-        if hasattr(layer, "layers"):
-            return _embedding(layer)
-    raise KerasTextZooError(f"model {quoted(model.name)} has no layer named 'embedding'")
+    """Return the layer that looks token ids up; an ensemble has one in each of its members."""
+    layers = [*model.layers]
+    while not any(found := [layer for layer in layers if layer.name == "embedding"]):
+        layers = [inner for layer in layers for inner in getattr(layer, "layers", ())]
+        if not layers:
+            raise KerasTextZooError(f"model {quoted(model.name)} has no layer named 'embedding'")
+    return found[0]
 
 
 def _tell_meaningless(texts: Sequence[str], encoded: EncodedTexts) -> None:

@@ -33,7 +33,7 @@ def test_a_record_of_other_settings_is_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(results, "RECORDS", tmp_path)
-    one = results.Experiment("isear", "cnn", 0, ("--epochs", "3"))
+    one = results.Experiment("isear", "cnn", 0, (), ("epochs=3",))
     one.path.parent.mkdir()
 
     def write(**changed: object) -> None:
@@ -44,7 +44,7 @@ def test_a_record_of_other_settings_is_run_again(
 
     write()
     assert one.record() is not None
-    assert results.Experiment("isear", "cnn", 0, ("--epochs", "4")).record() is None
+    assert results.Experiment("isear", "cnn", 0, (), ("epochs=4",)).record() is None
     write(learning_rate=0.5)
     assert one.record() is None
     # A setting that came later and is off changes nothing.
