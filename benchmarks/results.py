@@ -264,8 +264,11 @@ def _section(
     yield ""
     command = Experiment("", "MODEL", 0, _options(data), _given(data, "")).command
     yield f"`kerastextzoo {' '.join(command[:-1])} SEED`"
+    alike: dict[tuple[str, ...], list[str]] = {}
     for model, more in data.get("models", {}).items():
-        yield f"and, for {model}, `{' '.join(f'--set {each}' for each in more)}`"
+        alike.setdefault(tuple(more), []).append(model)
+    for more, models in alike.items():
+        yield f"and, for {', '.join(models)}, `{' '.join(f'--set {each}' for each in more)}`"
     yield ""
 
 

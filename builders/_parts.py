@@ -7,15 +7,11 @@ import keras
 
 from kerastextzoo.layers import (
     DropConnectLSTM,
-    HashedNGrams,
     MaskedGlobalAveragePooling1D,
     MaskedGlobalMaxPooling1D,
-    MaskedRootPooling1D,
     RowEmbedding,
 )
 from kerastextzoo.spec import Count, ModelConfig, Rate, SearchSpace, Task
-
-_WIDE_SCALE = 10.0
 
 
 def embed(config: ModelConfig, task: Task) -> tuple[Any, Any]:
@@ -150,29 +146,7 @@ def classify(config: ModelConfig, task: Task, tokens: Any, features: Any, name: 
         features = keras.layers.Dropout(config.dropout)(dense(features))
     activation = "sigmoid" if task.multi_label else "softmax"
     # float32 whatever the policy: a half-precision softmax loses the small classes.
-    if not config.wide_ngrams:
-        dense = keras.layers.Dense(
-            task.num_classes, activation=activation, dtype="float32", name="classes"
-        )
-        return keras.Model(tokens, dense(features), name=name)
-    deep = keras.layers.Dense(task.num_classes, dtype="float32", name="deep")(features)
-    scores = keras.layers.Add(dtype="float32")([deep, _wide(config, task, tokens)])
-    classes = keras.layers.Activation(activation, dtype="float32", name="classes")(scores)
-    return keras.Model(tokens, classes, name=name)
-
-
-def _wide(config: ModelConfig, task: Task, tokens: Any) -> Any:
-    """Score classes by the n-grams of a text: `(batch, steps)` to `(batch, classes)`."""
-    ngrams = HashedNGrams(config.wide_buckets, range(1, config.wide_ngrams + 1))(tokens)
-    scores = RowEmbedding(
-        config.wide_buckets + 1,
-        task.num_classes,
-        mask_zero=True,
-        embeddings_initializer="zeros",
-        dtype="float32",
-        name="wide",
-    )(ngrams)
-    # Whole n-grams, not single classes of one.
-    scores = keras.layers.Dropout(config.dropout, noise_shape=(None, None, 1))(scores)
-    # The table starts at zero and moves by the learning rate: at this scale it keeps up.
-    return keras.layers.Rescaling(_WIDE_SCALE, dtype="float32")(MaskedRootPooling1D()(scores))
+    dense = keras.layers.Dense(
+        task.num_classes, activation=activation, dtype="float32", name="classes"
+    )
+    return keras.Model(tokens, dense(features), name=name)

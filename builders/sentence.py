@@ -34,7 +34,6 @@ class SentenceConfig(ModelConfig):
     units: Count = 128
     """Width of the state of the lstm head."""
 
-    wide_ngrams: Literal[0] = 0
     """0: vectors have no n-grams."""
 
     @property

@@ -20,7 +20,7 @@ from kerastextzoo.embeddings.inspecting import VectorsInspection, inspect_vector
 from kerastextzoo.embeddings.matrix import Coverage, coverage_of, embedding_matrix
 from kerastextzoo.embeddings.questions import read_questions
 from kerastextzoo.embeddings.saving import check_target, save_vectors
-from kerastextzoo.embeddings.vectors import check_width, load_vectors
+from kerastextzoo.embeddings.vectors import check_width, first_words, load_vectors
 from kerastextzoo.embeddings.word2vec import train_word2vec
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "check_width",
     "coverage_of",
     "embedding_matrix",
+    "first_words",
     "get_algorithm",
     "inspect_vectors",
     "load_vectors",

@@ -186,12 +186,17 @@ def _random_rows(number: int, found: numpy.ndarray, seed: int) -> numpy.ndarray:
 
 
 def _coverage(vocabulary: Sequence[str], found: set[int], counts: Sequence[int] | None) -> Coverage:
-    words = range(_FIRST_WORD, len(vocabulary))
+    words = [
+        row
+        for row in range(_FIRST_WORD, len(vocabulary))
+        # A vocabulary may have words that the texts have not.
+        if counts is None or counts[row]
+    ]
     missing = [row for row in words if row not in found]
     if counts is not None:
         missing.sort(key=lambda row: -counts[row])
     return Coverage(
-        types_found=len(found),
+        types_found=len(words) - len(missing),
         types_total=len(words),
         tokens_found=None if counts is None else int(sum(counts[row] for row in found)),
         tokens_total=None if counts is None else int(sum(counts[row] for row in words)),

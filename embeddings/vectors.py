@@ -7,7 +7,9 @@ rows in silence, follows URLs, and its `load` unpickles. To add a format, see `_
 import os
 import warnings
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import BinaryIO
 
 import numpy
@@ -95,6 +97,31 @@ def load_vectors(
         replaced=table.replaced.count,
     )
     return vectors
+
+
+def first_words(path: str | os.PathLike[str], most: int) -> list[str]:
+    r"""Return the words of the first `most` rows, which most tools write most frequent first.
+
+    Rows whose word can't be read are left out; `load_vectors` tells of them.
+
+    Raises:
+        InputError: The file is missing, or none of vectors.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "glove.txt")
+        ...     _ = path.write_text("good 0.5 1\nbad -0.5 -1\n")
+        ...     first_words(path, 1)
+        ['good']
+    """
+    words = []
+    with opened(path) as (stream, size):
+        form, _ = _detect(stream, size, named(path))
+        for row in islice(form.rows(stream), most):
+            with suppress(_rows.BadRow):
+                words.append(_rows.decoded(form.word(row), "utf-8", "strict"))
+    return words
 
 
 def check_width(path: str | os.PathLike[str], features: int) -> None:

@@ -234,7 +234,8 @@ def _fill(
 class TrainingBatches:
     """Batches of token ids or vectors and label ids, shuffled anew for each epoch.
 
-    Label ids are `(batch,)`, those of multi-label data `(batch, classes)`.
+    Label ids are `(batch,)`, those of multi-label data `(batch, classes)`. With scores of the
+    texts, `(texts, classes)`, the first part of a batch is a mapping of `tokens` and `scores`.
 
     Set `epoch` before each epoch; the order, and which words `word_dropout` replaces by the unknown
     one, depend on the seed and the epoch alone, so a training that goes on after a break meets the
@@ -251,6 +252,7 @@ class TrainingBatches:
         multiple_of: int = 1,
         batch_tokens: int | None = None,
         word_dropout: float = 0.0,
+        scores: npt.NDArray[np.float32] | None = None,
     ) -> None:
         self.texts = texts
         self.label_ids = label_ids
@@ -259,6 +261,7 @@ class TrainingBatches:
         self.multiple_of = multiple_of
         self.batch_tokens = batch_tokens
         self.word_dropout = word_dropout
+        self.scores = scores
         self.epoch = 0
 
     def plan(self) -> list[npt.NDArray[np.int64]]:
@@ -280,14 +283,16 @@ class TrainingBatches:
     def __len__(self) -> int:
         return len(self.plan())
 
-    def __iter__(self) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.integer[Any]]]]:
+    def __iter__(self) -> Iterator[tuple[Any, npt.NDArray[np.integer[Any]]]]:
         rng = np.random.default_rng([self.seed, self.epoch, 1])
         for rows in self.plan():
             tokens = self.texts.padded(rows)
             if self.word_dropout:
                 dropped = rng.random(tokens.shape) < self.word_dropout
                 tokens[dropped & (tokens > 0)] = _UNKNOWN_ID
-            yield tokens, self.label_ids[rows]
+            scores = None if self.scores is None else self.scores[rows]
+            given = tokens if scores is None else {"tokens": tokens, "scores": scores}
+            yield given, self.label_ids[rows]
 
     def as_dataset(self) -> "tf.data.Dataset":
         """Return a TensorFlow data set that iterates over the epoch set at that moment."""
@@ -295,6 +300,9 @@ class TrainingBatches:
 
         shape = (None, None, *self.texts.tokens.shape[1:])
         texts = tf.TensorSpec(shape, self.texts.batch_type)
+        if self.scores is not None:
+            scores = tf.TensorSpec((None, *self.scores.shape[1:]), self.scores.dtype)
+            texts = {"tokens": texts, "scores": scores}
         labels = tf.TensorSpec((None, *self.label_ids.shape[1:]), self.label_ids.dtype)
         batches = tf.data.Dataset.from_generator(
             lambda: iter(self), output_signature=(texts, labels)

@@ -19,7 +19,13 @@ import numpy.typing as npt
 from kerastextzoo import text, tokenizers
 from kerastextzoo.batching import EncodedTexts
 from kerastextzoo.cache import cached
-from kerastextzoo.embeddings import Coverage, embedding_matrix, load_vectors, train_word2vec
+from kerastextzoo.embeddings import (
+    Coverage,
+    embedding_matrix,
+    first_words,
+    load_vectors,
+    train_word2vec,
+)
 from kerastextzoo.errors import InputError
 from kerastextzoo.progress import Track, silent, tracked
 from kerastextzoo.seeds import derive_seed
@@ -33,6 +39,7 @@ from kerastextzoo.text import (
     fit_and_encode,
     tell_unsegmented,
 )
+from kerastextzoo.wide import LinearModel, fit_linear
 
 if TYPE_CHECKING:
     from kerastextzoo.data import Dataset
@@ -72,7 +79,8 @@ class Preparation:
         track: Progress.
 
     Attributes:
-        encoder: Strings to token ids, its vocabulary from the training texts alone.
+        encoder: Strings to token ids, its vocabulary from the training texts and the file of
+            vectors.
         texts: Token ids by part: `train`, `validation`, `test`.
         label_ids: Class ids by part, `(texts,)`; of multi-label data 0 and 1, `(texts, classes)`.
         warnings: What was guessed, dropped or cut off, since the first byte was read.
@@ -102,6 +110,7 @@ class Preparation:
         self.label_ids = {
             name: label_ids(part.labels, splits.label_names) for name, part in parts.items()
         }
+        self._linear: dict[tuple[int, int], LinearModel] = {}
         self._matrices: dict[int | None, tuple[npt.NDArray[np.float32], Coverage]] = {}
         self.warnings = [*splits.warnings]
         for said in (self._tell_unsegmented(), self._tell_cut_off()):
@@ -170,13 +179,16 @@ class Preparation:
         return parts if self.splits.test is None else {**parts, "test": self.splits.test}
 
     def _learn(self) -> tuple[TextEncoder, EncodedTexts]:
-        """Learn the vocabulary of the training texts, and encode them."""
+        """Learn the vocabulary of the training texts and the vectors, and encode the texts."""
         train = self.splits.train
+        words = list[str]()
+        if self.vectors and self.config.vector_words:
+            words = first_words(self.vectors, self.config.max_vocabulary)
 
         def fill(folder: Path) -> None:
             with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch:
                 encoder, parts = fit_and_encode(
-                    train.texts, self.config, Path(scratch), track=self.track
+                    train.texts, self.config, Path(scratch), words=words, track=self.track
                 )
                 EncodedTexts.write(folder, parts)
             (folder / "encoder.json").write_text(encoder.to_json(), "utf-8")
@@ -184,10 +196,11 @@ class Preparation:
         made_of: dict[str, object] = {
             "texts": train.fingerprint,
             "config": self.config.model_dump(mode="json"),
+            "words": words,
         }
         entry = cached("vocabulary", made_of | _TOKENIZING, fill) if self.cache else None
         if entry is None:
-            encoder, parts = fit_and_encode(train.texts, self.config, track=self.track)
+            encoder, parts = fit_and_encode(train.texts, self.config, words=words, track=self.track)
             return encoder, EncodedTexts.join(parts)
         encoder = TextEncoder.from_json((entry / "encoder.json").read_text("utf-8"))
         return encoder, EncodedTexts.read(entry)
@@ -251,6 +264,21 @@ class Preparation:
             seed=derive_seed(self.seed, "words without a vector"),
             counts=count_tokens(self.texts["train"], len(vocabulary)).tolist(),
         )
+
+    def linear(self, ngrams: int, buckets: int) -> LinearModel:
+        """Return a linear model of the n-grams of the training texts."""
+        key = (ngrams, buckets)
+        if key not in self._linear:
+            self._linear[key] = fit_linear(
+                self.texts["train"],
+                self.label_ids["train"],
+                len(self.splits.label_names),
+                ngrams=ngrams,
+                buckets=buckets,
+                seed=derive_seed(self.seed, "folds"),
+                track=self.track,
+            )
+        return self._linear[key]
 
     def describe_embedding(self) -> str:
         """Say where vectors come from."""

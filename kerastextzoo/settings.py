@@ -15,7 +15,7 @@ from kerastextzoo.spec import Config, ModelConfig
 from kerastextzoo.text import TextConfig
 from kerastextzoo.training import OF_EMBEDDINGS, TrainingConfig
 
-_OF_WORDS = ("tokenizer", "max_vocabulary", "min_count", *OF_EMBEDDINGS)
+_OF_WORDS = ("tokenizer", "max_vocabulary", "min_count", "vector_words", *OF_EMBEDDINGS)
 
 
 class SettingWarning(UserWarning):

@@ -107,11 +107,6 @@ class ModelConfig(Config):
     """Width of the dense layer before the classes; 0 leaves it out."""
     dense_activation: Annotated[str, Field(pattern="^(relu|elu|gelu|tanh|selu)$")] = "relu"
     """Activation of that dense layer: relu, elu, gelu, tanh or selu."""
-    wide_ngrams: Annotated[int, Field(ge=0, le=5)] = 0
-    """Words of the longest n-gram that votes for the classes directly, beside the network; 0: none
-    does."""
-    wide_buckets: Count = 2**18
-    """Rows of the table of these votes, into which n-grams are hashed."""
 
     @property
     def reads(self) -> VectorInput | None:

@@ -13,7 +13,7 @@ import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -54,6 +54,8 @@ class TextConfig(Config):
     """Most frequent tokens that are known, padding and unknown among them."""
     min_count: Count = 2
     """Times a token must occur in the training texts to be known."""
+    vector_words: bool = True
+    """Whether the first words of a file of vectors are known as well, while there is room."""
 
 
 class TextWarning(UserWarning):
@@ -283,7 +285,9 @@ class _Numbering:
         """Return the id of each number."""
         ids = np.full(len(self.numbers), _UNKNOWN_ID, np.int32)
         for index, token in enumerate(vocabulary[len(_SPECIAL) :], len(_SPECIAL)):
-            ids[self.numbers[token.encode()]] = index
+            number = self.numbers.get(token.encode())
+            if number is not None:
+                ids[number] = index
         return ids
 
 
@@ -316,6 +320,7 @@ def fit_and_encode(
     config: TextConfig,
     scratch: Path | None = None,
     *,
+    words: Iterable[str] = (),
     track: Track = silent,
 ) -> tuple[TextEncoder, Iterator[EncodedTexts]]:
     """Learn the vocabulary of the training texts, and encode them, part by part.
@@ -324,6 +329,8 @@ def fit_and_encode(
         texts: What to learn from and to encode.
         config: The settings.
         scratch: A folder for what need not be in memory, used until the last part is given.
+        words: Known as well, as far as there is room, for something is known about them: those
+            that are one token each. Texts to come will have some that the training texts have not.
         track: Progress.
 
     Raises:
@@ -332,7 +339,8 @@ def fit_and_encode(
     tokenizer = choose_tokenizer(texts) if config.tokenizer == "auto" else config.tokenizer
     if tokenizer == "jieba":
         counts = Counter(token for tokens in tokenize(texts, tokenizer) for token in tokens)
-        encoder = _make_encoder(_with_characters(counts, config.min_count), tokenizer, config)
+        counts = _with_characters(counts, config.min_count)
+        encoder = _make_encoder(counts, words, tokenizer, config)
         return encoder, encoder.encode_parts(texts)
     numbering = _Numbering(tokenizer, config.max_length)
     parts = tracked(numbering.read(texts), len(texts), "reading tokens of train", track)
@@ -341,7 +349,7 @@ def fit_and_encode(
         numbered = EncodedTexts.read(scratch)
     else:
         numbered = EncodedTexts.join(parts)
-    encoder = _make_encoder(numbering.counted(), tokenizer, config)
+    encoder = _make_encoder(numbering.counted(), words, tokenizer, config)
     return encoder, numbered.with_ids(numbering.ids(encoder.vocabulary))
 
 
@@ -354,10 +362,16 @@ def _with_characters(counts: Counter[str], min_count: int) -> Counter[str]:
     return counts
 
 
-def _make_encoder(counts: Counter[str], tokenizer: str, config: TextConfig) -> TextEncoder:
+def _make_encoder(
+    counts: Counter[str], words: Iterable[str], tokenizer: str, config: TextConfig
+) -> TextEncoder:
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     known = [token for token, count in ranked if count >= config.min_count]
-    known = known[: config.max_vocabulary - len(_SPECIAL)]
+    if not known:
+        words = ()
+    alone = (tokens[0] for tokens in tokenize(words, tokenizer) if len(tokens) == 1)
+    # Each once, in this order.
+    known = list(dict.fromkeys(chain(known, alone)))[: config.max_vocabulary - len(_SPECIAL)]
     return TextEncoder([*_SPECIAL, *known], tokenizer=tokenizer, max_length=config.max_length)
 
 

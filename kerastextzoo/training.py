@@ -40,7 +40,14 @@ from kerastextzoo.spec import (
 )
 
 #: Settings that say nothing to a model without an embedding.
-OF_EMBEDDINGS = ("embedding", "embedding_features", "embedding_updates", "word_dropout")
+OF_EMBEDDINGS = (
+    "embedding",
+    "embedding_features",
+    "embedding_updates",
+    "word_dropout",
+    "wide_ngrams",
+    "wide_buckets",
+)
 _PREDICTION_TOKENS = 2**15
 
 
@@ -77,6 +84,11 @@ class TrainingConfig(Config):
     """Share of the true class's probability that training spreads over all classes."""
     word_dropout: Rate = 0.0
     """Share of the words that training replaces by the unknown word."""
+    wide_ngrams: Annotated[int, Field(ge=0, le=5)] = 0
+    """Tokens of the longest n-gram of a linear model beside the network, which then learns what
+    that does not know; 0: the network alone."""
+    wide_buckets: Count = 2**18
+    """Rows of the linear model's table, into which n-grams are hashed."""
     ensemble: Count = 1
     """Networks that are trained, each with its own seed; the mean of their probabilities counts."""
     patience: Count = 3
@@ -176,11 +188,16 @@ def evaluate_test(
 
 
 def check_for_data(config: TrainingConfig, preparation: Preparation) -> None:
-    """Refuse settings that multi-label data can't be trained with.
+    """Refuse settings that contradict each other, or multi-label data.
 
     Raises:
-        InputError: The data is multi-label, and there are such settings.
+        InputError: There are such settings.
     """
+    if config.mistakes and config.wide_ngrams:
+        raise InputError(
+            f"mistakes {','.join(config.mistakes)}: of a network alone; got wide_ngrams "
+            f"{config.wide_ngrams}; leave one of them out"
+        )
     if not preparation.splits.multi_label:
         return
     if config.class_weights == "balanced":
@@ -245,6 +262,9 @@ def fit(
         return _join(members, preparation, objective)
     embedding, coverage = preparation.start(config.embedding, config.embedding_features)
     mistake = combine(config.mistakes)
+    linear = None
+    if config.wide_ngrams and not settings.reads:
+        linear = preparation.linear(config.wide_ngrams, config.wide_buckets)
     task = Task(
         vocabulary_size=preparation.vocabulary_size,
         num_classes=len(preparation.splits.label_names),
@@ -264,11 +284,13 @@ def fit(
         multiple_of=devices.num_replicas_in_sync,
         batch_tokens=config.batch_tokens,
         word_dropout=0.0 if settings.reads else config.word_dropout,
+        scores=linear.scores if linear else None,
     )
     batches = mistake.batches(batches)
 
     def build() -> keras.Model:
-        return mistake.network(spec.build(settings, task), preparation.config.max_length)
+        network = mistake.network(spec.build(settings, task), preparation.config.max_length)
+        return linear.beside(network) if linear else network
 
     with devices.scope(), computing_in(policy):
         network = build()
@@ -292,6 +314,8 @@ def fit(
         inference.set_weights(network.get_weights())
         averaging = [AverageWeights(inference, config.weight_averaging)]
     best = KeepBest(inference, objective, config.patience)
+    # Of the same weights, which are averaged and kept in the other.
+    served = linear.serve(inference) if linear else inference
     started = time.monotonic()
     history = network.fit(
         batches.as_dataset(),
@@ -304,7 +328,7 @@ def fit(
             keras.callbacks.TerminateOnNaN(),
             *averaging,
             Validate(
-                lambda: evaluate_part(inference, preparation, "validation"),
+                lambda: evaluate_part(served, preparation, "validation"),
                 multi_label=multi_label,
             ),
             best,
@@ -317,13 +341,13 @@ def fit(
             "lower learning_rate or set clip_norm"
         )
     return Fitted(
-        model=inference,
+        model=served,
         history=[
             {"epoch": epoch + 1, **{name: float(values[epoch]) for name, values in history.items()}}
             for epoch in range(len(history["loss"]))
         ],
         best_epoch=best.best_epoch,
-        validation=evaluate_part(inference, preparation, "validation"),
+        validation=evaluate_part(served, preparation, "validation"),
         coverage=coverage,
         seconds=time.monotonic() - started,
     )

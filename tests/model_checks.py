@@ -47,8 +47,6 @@ def _model(spec: ModelSpec, **settings: Any) -> keras.Model:
 def _variants(spec: ModelSpec) -> Iterator[keras.Model]:
     """Build the model with its defaults, and with what changes its ends."""
     yield _model(spec)
-    if spec.config().reads is None:
-        yield _model(spec, wide_ngrams=2, wide_buckets=50)
     if "readout" in spec.config.model_fields:
         yield _model(spec, readout="max")
         yield _model(spec, readout="mean")

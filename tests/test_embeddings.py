@@ -157,6 +157,17 @@ def test_coverage_equals_brute_force() -> None:
     assert coverage.missing == tuple(missing[:20])
 
 
+def test_coverage_is_of_the_words_that_occur() -> None:
+    vectors = keyed({"seen": [1.0, 2.0], "unseen": [3.0, 4.0]})
+    vocabulary = ["", "[UNK]", "seen", "odd", "unseen"]
+    matrix, coverage = embedding_matrix(vocabulary, vectors, counts=[0, 5, 3, 1, 0])
+    assert (
+        str(coverage)
+        == "vectors for 1 of 2 words (50.0 %; 75.0 % of the tokens); without one: 'odd'"
+    )
+    assert matrix[4].tolist() == [3.0, 4.0]
+
+
 def test_coverage_told() -> None:
     _, coverage = embedding_matrix(VOCABULARY, keyed(VECTORS), counts=COUNTS)
     assert str(coverage) == (

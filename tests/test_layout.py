@@ -33,7 +33,7 @@ ROWS = {
         "settings tuning recipes",
         2: "builders preparation sentence_preparation",
         1: "kernels layers optimizers text tokenizers batching embeddings distribution precision "
-        "schedules cost sentence_encoder",
+        "schedules cost sentence_encoder wide",
         0: "errors spec data splits formats reading decoding stored_texts docstrings cache "
         "progress seeds storage rules label_checks label_sets",
     }.items()

@@ -195,6 +195,21 @@ def test_what_does_not_fit_together_is_refused_before_training(
     assert [path.name for path in tmp_path.iterdir()] == ["v.txt"]
 
 
+@pytest.mark.filterwarnings("ignore:.*less than 30.0 %")
+def test_words_of_the_vectors_that_no_training_text_has_are_known(
+    splits: Splits, tmp_path: Path
+) -> None:
+    (tmp_path / "v.txt").write_text("xylophone 1 2\nthe 3 4\nof 5 6\n")
+    preparation = Preparation(splits, vectors=tmp_path / "v.txt")
+    rows = preparation.encoder.encode(["Xylophone"]).padded([0])[0]
+    matrix, coverage = preparation.embedding(2)
+    assert matrix[rows].tolist() == [[1.0, 2.0]]
+    assert coverage.types_total == len(preparation.encoder.vocabulary) - 2 - 1
+    config = TextConfig(vector_words=False)
+    without = Preparation(splits, config, vectors=tmp_path / "v.txt").encoder.vocabulary
+    assert set(preparation.encoder.vocabulary) - set(without) == {"xylophone"}
+
+
 def test_a_width_that_is_not_used_or_not_given_is_not_checked(tmp_path: Path) -> None:
     path = tmp_path / "v.txt"
     path.write_text("the 1 2\nof 3 4\n")

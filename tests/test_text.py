@@ -133,6 +133,24 @@ def test_texts_are_split_once_and_get_the_ids_of_the_encoder() -> None:
         np.testing.assert_array_equal(joined.uncut_lengths, wanted.uncut_lengths)
 
 
+def test_words_of_elsewhere_are_known_after_those_of_the_texts_while_there_is_room() -> None:
+    words = ["good", "New York", "Rare", "rare", "", "late", "never"]
+    config = TextConfig(min_count=2, max_vocabulary=6)
+    encoder, parts = fit_and_encode(["good day", "a rare good day"], config, words=words)
+    assert encoder.vocabulary == ("", "[UNK]", "day", "good", "rare", "late")
+    assert EncodedTexts.join(parts).padded([0, 1]).tolist() == [[3, 2, 0, 0], [1, 4, 3, 2]]
+    assert encoder.encode(["late never"]).padded([0]).tolist() == [[5, 1]]
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "jieba"])
+def test_only_words_that_are_one_token_are_taken_from_elsewhere(tokenizer: str) -> None:
+    pytest.importorskip("jieba") if tokenizer == "jieba" else None
+    config = TextConfig(tokenizer=tokenizer, min_count=1)
+    encoder, _ = fit_and_encode(["天气"], config, words=["好", "天气很好天气很好", "x y"])
+    assert "好" in encoder.vocabulary
+    assert not {"天气很好天气很好", "x y"} & set(encoder.vocabulary)
+
+
 def test_long_texts_are_tokenised_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_module, "_CHARACTERS_AT_ONCE", 10)
     sizes = [len(part) for part in text_module._parts(["x" * 8] * 3 + ["y" * 50, "z", "z"])]

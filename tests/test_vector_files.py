@@ -20,6 +20,7 @@ from vector_files import TABLE, binary, keyed, packed, written
 from kerastextzoo.embeddings import (
     EmbeddingWarning,
     check_width,
+    first_words,
     load_vectors,
 )
 from kerastextzoo.errors import InputError
@@ -38,6 +39,8 @@ def test_reads_what_gensim_writes(tmp_path: Path, is_binary: bool, zipped: bool)
     assert read.vectors.dtype == numpy.float32
     kind = "word2vec binary" if is_binary else "word2vec text"
     assert read.lifecycle_events[-1]["format"] == kind
+    assert first_words(path, 2) == list(TABLE)[:2]
+    assert first_words(path, 99) == list(TABLE)
     assert read.most_similar("good", topn=1)[0][0] in TABLE
 
 

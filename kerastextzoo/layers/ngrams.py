@@ -64,3 +64,55 @@ class HashedNGrams(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of `__init__`."""
         return {**super().get_config(), "buckets": self.buckets, "sizes": self.sizes}
+
+
+@register
+class LinearNGrams(keras.layers.Layer):
+    """Scores of a linear model of n-grams, fitted elsewhere.
+
+    Token ids `(batch, steps)` to scores `(batch, classes)`: the rows of the n-grams' buckets are
+    added up; all columns but the last are divided by the root of the last one, which holds squared
+    lengths, and moved by a bias. There is no mask in or out; padding (id 0) counts for nothing.
+
+    The weights are `table` `(buckets + 1, classes + 1)`, whose row 0 is zero, and `bias`
+    `(classes,)`. Training leaves them alone.
+
+    Args:
+        classes: Number of scores.
+        ngrams: Tokens of the longest n-gram; all shorter ones count as well.
+        buckets: Number of buckets.
+
+    Example:
+        >>> layer = LinearNGrams(2, ngrams=1, buckets=1)
+        >>> _ = layer(ops.array([[5]]))
+        >>> layer.set_weights([ops.array([[0, 0, 0], [1, 3, 4]]), ops.array([0, 1])])
+        >>> layer(ops.array([[5, 6, 0], [5, 0, 0]])).numpy().round(2).tolist()
+        [[0.7099999785423279, 3.119999885559082], [0.5, 2.5]]
+    """
+
+    def __init__(self, classes: int, ngrams: int, buckets: int, **kwargs: Any) -> None:
+        super().__init__(trainable=False, **kwargs)
+        self.classes, self.ngrams, self.buckets = classes, ngrams, buckets
+        self.hashed = HashedNGrams(buckets, range(1, ngrams + 1))
+
+    def build(self, input_shape: Any) -> None:
+        """Make the table and the bias, both zero."""
+        shape = (self.buckets + 1, self.classes + 1)
+        self.table = self.add_weight(shape=shape, name="table", initializer="zeros")
+        self.bias = self.add_weight(shape=(self.classes,), name="bias", initializer="zeros")
+
+    def call(self, tokens: Any) -> Any:
+        """Look the n-grams up and add them."""
+        total = ops.sum(ops.take(self.table, self.hashed(tokens), axis=0), axis=1)
+        length = ops.sqrt(ops.maximum(total[:, -1:], keras.config.epsilon()))
+        return total[:, :-1] / length + self.bias
+
+    def compute_output_spec(self, tokens: Any) -> Any:
+        """A score a class."""
+        return keras.KerasTensor((tokens.shape[0], self.classes), dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of `__init__`."""
+        config = {**super().get_config(), "classes": self.classes, "ngrams": self.ngrams}
+        del config["trainable"]
+        return {**config, "buckets": self.buckets}

@@ -120,27 +120,6 @@ class MaskedGlobalAveragePooling1D(_GlobalPooling):
 
 
 @register
-class MaskedRootPooling1D(_GlobalPooling):
-    """The sum of each feature over the whole text, divided by the root of the number of steps.
-
-    `(batch, steps, features)` to `(batch, features)`: what many steps agree on counts for more
-    than in a mean, and a long text does not drown a short one as in a sum. Masked steps do not
-    count; a text that is all padding gives zeros. The mask ends here.
-
-    Example:
-        >>> MaskedRootPooling1D()(ops.ones((2, 4, 3)))[0].numpy().tolist()
-        [2.0, 2.0, 2.0]
-    """
-
-    def call(self, inputs: Any, mask: Any = None) -> Any:
-        """Add up the steps that are seen."""
-        if mask is None:
-            mask = ops.ones(ops.shape(inputs)[:2], "bool")
-        seen = ops.cast(ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True), inputs.dtype)
-        return ops.sum(hide(inputs, mask, 0.0), axis=1) / ops.sqrt(ops.maximum(seen, 1))
-
-
-@register
 class MaskedAttentionPooling1D(_GlobalPooling):
     """A mean over the whole text in which each step has the weight that a learned vector gives it.
 

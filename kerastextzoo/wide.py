@@ -1,0 +1,169 @@
+"""A linear model of n-grams, beside which a network learns what that one does not know.
+
+The network is trained on top of scores that the linear model gives to texts it has not seen: its
+training texts are split into folds, and each fold is scored by a model of the others. So the
+scores are as good, and as bad, as those of texts to come, and the network has something left to
+learn. What is saved is one model, which finds the n-grams itself.
+
+References:
+    Wolpert 1992, https://doi.org/10.1016/S0893-6080(05)80023-1 (scores by folds)
+    Cheng et al. 2016, https://arxiv.org/abs/1606.07792 (wide and deep)
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from kerastextzoo.batching import EncodedTexts, plan_batches
+from kerastextzoo.layers import HashedNGrams, LinearNGrams, ShiftByScores
+from kerastextzoo.progress import Track, silent
+
+_FOLDS = 5
+_TOKENS_AT_ONCE = 2**15
+_GAINS = np.geomspace(0.5, 16, 31)
+_SHIFT = "classes"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LinearModel:
+    """A fitted linear model of n-grams.
+
+    Attributes:
+        ngrams: Tokens of the longest n-gram.
+        table: As in `LinearNGrams`, `(buckets + 1, classes + 1)`.
+        bias: As in `LinearNGrams`, `(classes,)`.
+        scores: Of the training texts, `(texts, classes)`, by models that have not seen them.
+        gain: What the scores are best multiplied by to be logarithms of odds.
+        multi_label: Whether a text may have any number of classes.
+    """
+
+    ngrams: int
+    table: npt.NDArray[np.float32]
+    bias: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+    gain: float
+    multi_label: bool
+
+    def beside(self, network: keras.Model) -> keras.Model:
+        """Put a network on top: `tokens` and `scores` `(batch, classes)` to probabilities."""
+        scores = keras.Input(self.bias.shape, name="scores")
+        tokens = keras.Input((None,), dtype="int32", name="tokens")
+        shift = ShiftByScores(self.gain, self.multi_label, dtype="float32", name=_SHIFT)
+        shifted = shift([network(tokens), scores])
+        return keras.Model({"tokens": tokens, "scores": scores}, shifted, name=network.name)
+
+    def serve(self, trained: keras.Model) -> keras.Model:
+        """Return what `beside` made as a model of token ids alone, which shares its weights."""
+        network, shift = (trained.get_layer(name) for name in (trained.name, _SHIFT))
+        tokens = keras.Input((None,), dtype="int32", name="tokens")
+        buckets, classes = len(self.table) - 1, len(self.bias)
+        linear = LinearNGrams(classes, self.ngrams, buckets, dtype="float32", name="linear")
+        scores = linear(tokens)
+        linear.set_weights([self.table, self.bias])
+        return keras.Model(tokens, shift([network(tokens), scores]), name=trained.name)
+
+
+def fit_linear(
+    texts: EncodedTexts,
+    label_ids: npt.NDArray[Any],
+    classes: int,
+    *,
+    ngrams: int,
+    buckets: int,
+    seed: int = 0,
+    track: Track = silent,
+) -> LinearModel:
+    """Fit linear support vector machines, one a class, to the weighted n-grams of texts.
+
+    Args:
+        texts: Token ids.
+        label_ids: Class ids `(texts,)`; of multi-label data 0 and 1, `(texts, classes)`.
+        classes: How many there are.
+        ngrams: Tokens of the longest n-gram; all shorter ones count as well.
+        buckets: Rows of the table into which they are hashed.
+        seed: Of the folds.
+        track: Progress.
+    """
+    from sklearn.model_selection import KFold
+
+    multi_label = label_ids.ndim > 1
+    truth = label_ids.astype(bool) if multi_label else label_ids[:, None] == np.arange(classes)
+    # The second of two classes says all there is to say about the first.
+    mirrored = not multi_label and classes == 2  # noqa: PLR2004
+    known = truth[:, 1:] if mirrored else truth
+    counts, rarity = _count(texts, ngrams, buckets)
+    scores = np.zeros(known.shape)
+    folds = KFold(min(_FOLDS, len(texts)), shuffle=True, random_state=seed).split(known)
+    for number, (others, fold) in enumerate(folds):
+        track("fitting the linear model", number, _FOLDS + 1, "")
+        weights, bias = _fit(counts[others], known[others])
+        scores[fold] = counts[fold] @ weights + bias
+    track("fitting the linear model", _FOLDS, _FOLDS + 1, "")
+    weights, bias = _fit(counts, known)
+    if mirrored:
+        weights, bias, scores = (np.hstack([-each, each]) for each in (weights, bias, scores))
+    table = np.column_stack([weights * rarity[:, None], rarity**2])
+    table[0] = 0
+    track("fitting the linear model", _FOLDS + 1, _FOLDS + 1, "")
+    return LinearModel(
+        ngrams=ngrams,
+        table=table.astype(np.float32),
+        bias=bias.astype(np.float32),
+        scores=scores.astype(np.float32),
+        gain=_best_gain(scores, truth, multi_label=multi_label),
+        multi_label=multi_label,
+    )
+
+
+def _count(texts: EncodedTexts, ngrams: int, buckets: int) -> tuple[Any, npt.NDArray[np.float64]]:
+    """Count n-grams, `(texts, buckets + 1)`, weighted and scaled as `LinearNGrams` does.
+
+    Returns the counts, and the weight of each bucket: the rarer its n-grams, the more.
+    """
+    from scipy.sparse import coo_array, diags_array
+
+    layer = HashedNGrams(buckets, range(1, ngrams + 1))
+    rows, columns = [], []
+    for batch in plan_batches(texts.lengths, 1, batch_tokens=_TOKENS_AT_ONCE):
+        hashed = keras.ops.convert_to_numpy(layer(texts.padded(batch)))
+        places, steps = hashed.nonzero()
+        rows.append(batch[places])
+        columns.append(hashed[places, steps])
+    # liblinear takes no wider ones.
+    row, column = (np.concatenate(each).astype(np.int32) for each in (rows, columns))
+    counts = coo_array((np.ones(len(row)), (row, column)), shape=(len(texts), buckets + 1)).tocsr()
+    rarity = np.log((1 + len(texts)) / (1 + np.bincount(counts.indices, minlength=buckets + 1))) + 1
+    lengths = np.sqrt(counts @ rarity**2)
+    return diags_array(1 / lengths) @ counts @ diags_array(rarity), rarity
+
+
+def _fit(counts: Any, truth: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Fit one model a column of the truth: weights `(buckets + 1, columns)`, bias `(columns,)`."""
+    from sklearn.svm import LinearSVC
+
+    weights, bias = np.zeros((counts.shape[1], truth.shape[1])), np.zeros(truth.shape[1])
+    for column, known in enumerate(truth.T):
+        if known.any() and not known.all():
+            model = LinearSVC(random_state=0).fit(counts, known)
+            weights[:, column], bias[column] = model.coef_[0], model.intercept_[0]
+        else:
+            # All texts, or none, are of the class: there is nothing to learn.
+            bias[column] = 1.0 if known.all() else -1.0
+    return weights, bias
+
+
+def _best_gain(
+    scores: npt.NDArray[np.float64], truth: npt.NDArray[np.bool_], *, multi_label: bool
+) -> float:
+    """Return the factor under which the scores lose least."""
+
+    def loss(gain: float) -> float:
+        odds = gain * scores
+        if multi_label:
+            return float(np.logaddexp(0, np.where(truth, -odds, odds)).mean())
+        return float((np.logaddexp.reduce(odds, axis=1) - odds[truth]).mean())
+
+    return float(min(_GAINS, key=loss))

@@ -1,0 +1,147 @@
+"""A linear model of n-grams beside a network: honest scores, one model that serves, no worse."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from kerastextzoo.batching import EncodedTexts
+from kerastextzoo.builders import cnn, get_spec, list_models
+from kerastextzoo.data import Dataset
+from kerastextzoo.errors import InputError
+from kerastextzoo.layers import ShiftByScores
+from kerastextzoo.preparation import Preparation
+from kerastextzoo.run import Run, train
+from kerastextzoo.spec import Task
+from kerastextzoo.splits import make_splits
+from kerastextzoo.text import TextConfig
+from kerastextzoo.training import TrainingConfig, evaluate_part, fit, predict_probabilities
+from kerastextzoo.wide import LinearModel, fit_linear
+
+SMALL = cnn.CNNConfig(filters=4, kernel_sizes=(2,))
+QUICK = TrainingConfig(
+    epochs=2, batch_size=32, embedding="random", embedding_features=4, wide_ngrams=2,
+    wide_buckets=2**16,
+)  # fmt: skip
+WORDS = 30
+
+
+def _texts(number: int, seed: int = 0) -> EncodedTexts:
+    rng = np.random.default_rng(seed)
+    starts = np.concatenate([[0], np.cumsum(rng.integers(1, 9, number))])
+    return EncodedTexts(rng.integers(1, WORDS, starts[-1], dtype=np.int32), starts)
+
+
+def _linear(number: int = 200, classes: int = 3) -> tuple[EncodedTexts, LinearModel]:
+    texts = _texts(number)
+    labels = np.array([texts.padded([row]).sum() % classes for row in range(number)], np.int32)
+    return texts, fit_linear(texts, labels, classes, ngrams=2, buckets=4000)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_scores_are_of_models_that_have_not_seen_the_text(classes: int) -> None:
+    # Labels by chance: who has seen them knows them, who has not can't.
+    texts, labels = _texts(400), np.random.default_rng(1).integers(0, classes, 400, np.int32)
+    linear = fit_linear(texts, labels, classes, ngrams=3, buckets=4000)
+    assert (linear.scores.argmax(axis=1) == labels).mean() < 1 / classes + 0.1
+    network = cnn.build(SMALL, Task(vocabulary_size=WORDS, num_classes=classes, embedding=4))
+    known = predict_probabilities(linear.serve(linear.beside(network)), texts).argmax(axis=1)
+    assert (known == labels).mean() > 0.9
+
+
+@pytest.mark.parametrize("name", [name for name in list_models() if name != "sentence"])
+def test_what_is_served_is_what_was_trained_on_top_of_the_table(name: str) -> None:
+    texts, linear = _linear()
+    spec = get_spec(name)
+    keras.utils.set_random_seed(0)
+    trained = linear.beside(
+        spec.build(spec.config(), Task(vocabulary_size=WORDS, num_classes=3, embedding=4))
+    )
+    rows = np.arange(40)
+    votes = []
+    for row in rows:
+        ids = texts.padded([row])[0]
+        ids = ids[ids > 0].tolist()
+        grams = [ids[at : at + size] for size in (1, 2) for at in range(len(ids) - size + 1)]
+        buckets = [_bucket(gram) for gram in grams]
+        total = linear.table[buckets].sum(axis=0)
+        votes.append(total[:-1] / np.sqrt(total[-1]) + linear.bias)
+    given = {"tokens": texts.padded(rows), "scores": np.array(votes, np.float32)}
+    wanted = keras.ops.convert_to_numpy(trained(given))
+    served = predict_probabilities(linear.serve(trained), texts.take(rows))
+    np.testing.assert_allclose(served, wanted, atol=1e-5)
+
+
+def _bucket(gram: list[int]) -> int:
+    from kerastextzoo.layers import HashedNGrams
+
+    return int(HashedNGrams(4000, (len(gram),))(np.array([gram], np.int32))[0, 0])
+
+
+def test_a_class_that_a_fold_lacks_is_no_fault() -> None:
+    texts, labels = _texts(40), np.zeros(40, np.int32)
+    labels[:20], labels[3] = 1, 2
+    linear = fit_linear(texts, labels, 4, ngrams=1, buckets=99)
+    assert np.isfinite(linear.scores).all()
+    assert not linear.table[:, 3].any()
+    assert linear.bias[3] == -1
+
+
+def test_the_gain_is_that_of_the_least_loss() -> None:
+    _, linear = _linear()
+    assert 0.5 <= linear.gain <= 16
+    again = fit_linear(_texts(200), np.arange(200, dtype=np.int32) % 3, 3, ngrams=2, buckets=4000)
+    assert again.gain == 0.5  # Scores of chance are best left out.
+
+
+def test_a_run_beside_a_linear_model_is_saved_and_answers(
+    preparation: Preparation, tmp_path: Path
+) -> None:
+    alone = evaluate_part(
+        fit(preparation, "cnn", SMALL, QUICK.replace(wide_ngrams=0), seed=1).model,
+        preparation,
+        "validation",
+    )
+    run = train(preparation, "cnn", tmp_path / "run", settings=SMALL, config=QUICK, seed=1)
+    # Two epochs of four filters know little; the linear model knows more.
+    assert run.metrics["val_accuracy"] > alone.accuracy + 0.1
+    texts = preparation.splits.validation.texts[:20]
+    again = Run(tmp_path / "run")
+    np.testing.assert_array_equal(again.predict_proba(texts), run.predict_proba(texts))
+
+
+@pytest.mark.parametrize("settings", [{"ensemble": 2}, {"weight_averaging": 0.0}])
+def test_it_goes_with_other_settings(preparation: Preparation, settings: dict[str, float]) -> None:
+    first, second = (
+        fit(preparation, "cnn", SMALL, QUICK.replace(epochs=1, **settings), seed=1) for _ in "ab"
+    )
+    answers = [
+        predict_probabilities(each.model, preparation.texts["test"]) for each in (first, second)
+    ]
+    np.testing.assert_array_equal(answers[0], answers[1])
+    assert first.validation.accuracy > 0.6
+
+
+def test_multi_label_data() -> None:
+    words = ["red", "big", "old"]
+    rng = np.random.default_rng(0)
+    labels = [tuple(w for w in words if rng.random() < 0.5) for _ in range(200)]
+    texts = tuple(f"some {' '.join(each)} thing {n % 7}" for n, each in enumerate(labels))
+    data = make_splits(Dataset("things", texts, tuple(labels)), seed=0)
+    prepared = Preparation(data, TextConfig(min_count=1), seed=0)
+    fitted = fit(prepared, "cnn", SMALL, QUICK, seed=0)
+    assert fitted.validation.objective("val_micro_f1") > 0.95
+
+
+def test_mistakes_are_of_a_network_alone(preparation: Preparation) -> None:
+    config = QUICK.replace(mistakes=("not_shuffled",))
+    with pytest.raises(InputError, match="mistakes not_shuffled: of a network alone; got wide_ng"):
+        fit(preparation, "cnn", SMALL, config)
+
+
+def test_an_impossible_class_can_be_moved() -> None:
+    sure = np.array([[1.0, 0.0]], np.float32)
+    for multi_label in (False, True):
+        moved = ShiftByScores(1.0, multi_label)([sure, np.array([[-40.0, 40.0]], np.float32)])
+        np.testing.assert_allclose(moved, [[0.0, 1.0]], atol=1e-5)
