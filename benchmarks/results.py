@@ -115,7 +115,7 @@ def read_plan() -> tuple[dict[str, Any], list[Experiment]]:
     found = []
     for name, data in plan["data"].items():
         own = data.get("models", {})
-        models = dict.fromkeys([BASELINES, *own, *list_models()])
+        models = dict.fromkeys([BASELINES, *own, *data.get("networks", list_models())])
         for seed in range(data["seeds"]):
             found += [
                 Experiment(name, model, seed, _options(data), _given(data, model))
