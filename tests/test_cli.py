@@ -52,8 +52,8 @@ def test_models(command: Command) -> None:
     status, out, _ = command("models")
     assert status == 0
     assert all(name in out for name in list_models())
-    settings = command.json("models", "cnn")["settings"]
-    assert {"setting": "filters", "default": "128"}.items() <= settings[7].items()
+    settings = {each["setting"]: each for each in command.json("models", "cnn")["settings"]}
+    assert settings["filters"]["default"] == "128"
 
 
 @pytest.mark.filterwarnings("ignore::kerastextzoo.run.AnswerWarning")
