@@ -30,6 +30,8 @@ settings = get_spec("cnn").config(filters=8, dropout=0.0, embedding_dropout=0.0)
 config = TrainingConfig(epochs=3, batch_size=16, embedding_features=8, learning_rate=0.005)
 one, two = (fit(preparation, "cnn", settings, config, strategy=name).model.get_weights()
             for name in ("none", "mirrored"))
+beside = config.replace(wide_ngrams=2, epochs=1)
+wide = fit(preparation, "cnn", settings, beside, strategy="mirrored")
 tokens = fit(preparation, "cnn", settings, strategy="mirrored", seed=0, config=config.replace(
     batch_tokens=300, class_weights="balanced", epochs=6))
 fixed = {**settings.model_dump(), **config.model_dump(exclude=["embedding"])}
@@ -43,6 +45,7 @@ print(json.dumps({
     "best": result.best.score,
     "again": run.evaluate(preparation.splits.validation).accuracy,
     "strategy": run.record["strategy"],
+    "wide": wide.validation.accuracy,
     "tokens": tokens.validation.accuracy,
 }))
 """
@@ -60,3 +63,4 @@ def test_two_devices_train_as_one_does_and_a_search_uses_them(tmp_path: Path) ->
     assert said["best"] == said["again"] > 0.6
     assert said["strategy"] == "mirrored"
     assert said["tokens"] > 0.6
+    assert said["wide"] > 0.6

@@ -51,17 +51,19 @@ json.dump({
 """
 
 
-@pytest.fixture(scope="module", params=EXPORTED)
+@pytest.fixture(scope="module", params=[*EXPORTED, "cnn wide"])
 def run(
     request: pytest.FixtureRequest,
     preparation: Preparation,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Run:
     small = {"filters": 8, "units": 8}
-    config = get_spec(request.param).config
+    model, *wide = request.param.split()
+    config = get_spec(model).config
     settings = config.parse({k: v for k, v in small.items() if k in config.model_fields})
     out = tmp_path_factory.mktemp("runs") / request.param
-    return train(preparation, request.param, out, settings=settings, config=QUICK)
+    quick = QUICK.replace(wide_ngrams=2, wide_buckets=999) if wide else QUICK
+    return train(preparation, model, out, settings=settings, config=quick)
 
 
 def test_serves_what_the_run_predicts_elsewhere(
