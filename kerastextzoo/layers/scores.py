@@ -8,12 +8,17 @@ from keras import ops
 from kerastextzoo.layers._masks import register
 
 
+# An optimizer that changes weights by a thousandth a step changes the factor by a hundredth of it.
+_HASTE = 10.0
+
+
 @register
 class ShiftByScores(keras.layers.Layer):
     """Adds a multiple of scores to the logarithms of probabilities, or to their logits.
 
     Probabilities and scores, both `(batch, classes)`, to probabilities `(batch, classes)`. The
-    factor is a weight of its own, which training changes. No mask in or out.
+    factor is `gain * exp(10 * rise)`, where training changes the weight `rise`, so that it can keep
+    up with the layers beside it. No mask in or out.
 
     Args:
         gain: The factor to start from.
@@ -31,10 +36,8 @@ class ShiftByScores(keras.layers.Layer):
         self.multi_label = multi_label
 
     def build(self, input_shape: Any) -> None:
-        """Make the factor."""
-        self.factor = self.add_weight(
-            shape=(), name="factor", initializer=keras.initializers.Constant(self.gain)
-        )
+        """Make the weight that moves the factor."""
+        self.rise = self.add_weight(shape=(), name="rise", initializer="zeros")
 
     def call(self, inputs: Any) -> Any:
         """Shift the first by the second."""
@@ -42,7 +45,7 @@ class ShiftByScores(keras.layers.Layer):
         # A probability of 0 could never be moved.
         least = keras.config.epsilon()
         probabilities = ops.clip(probabilities, least, 1 - least)
-        shift = self.factor * scores
+        shift = self.gain * ops.exp(_HASTE * self.rise) * scores
         if self.multi_label:
             odds = ops.log(probabilities) - ops.log(1 - probabilities)
             return ops.sigmoid(odds + shift)
