@@ -7,7 +7,6 @@ from keras import ops
 
 from kerastextzoo.layers._masks import register
 
-
 # An optimizer that changes weights by a thousandth a step changes the factor by a hundredth of it.
 _HASTE = 10.0
 
