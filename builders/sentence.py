@@ -34,8 +34,6 @@ class SentenceConfig(ModelConfig):
     units: Count = 128
     """Width of the state of the lstm head."""
 
-    """0: vectors have no n-grams."""
-
     @property
     def reads(self) -> VectorInput:
         """The vectors of the encoder, pooled for the dense head."""

@@ -265,8 +265,10 @@ class Preparation:
             counts=count_tokens(self.texts["train"], len(vocabulary)).tolist(),
         )
 
-    def linear(self, ngrams: int, buckets: int) -> LinearModel:
-        """Return a linear model of the n-grams of the training texts."""
+    def linear(self, ngrams: int, buckets: int) -> LinearModel | None:
+        """Return a linear model of the training texts' n-grams; None for those of 0 tokens."""
+        if not ngrams:
+            return None
         key = (ngrams, buckets)
         if key not in self._linear:
             self._linear[key] = fit_linear(

@@ -368,6 +368,7 @@ def _make_encoder(
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     known = [token for token, count in ranked if count >= config.min_count]
     if not known:
+        # Words of elsewhere alone would hide that no text can be told from another.
         words = ()
     alone = (tokens[0] for tokens in tokenize(words, tokenizer) if len(tokens) == 1)
     # Each once, in this order.

@@ -39,8 +39,8 @@ from kerastextzoo.spec import (
     split_at_commas,
 )
 
-#: Settings that say nothing to a model without an embedding.
-OF_EMBEDDINGS = (
+#: Settings that say nothing to a model that reads vectors in place of token ids.
+OF_TOKENS = (
     "embedding",
     "embedding_features",
     "embedding_updates",
@@ -262,9 +262,7 @@ def fit(
         return _join(members, preparation, objective)
     embedding, coverage = preparation.start(config.embedding, config.embedding_features)
     mistake = combine(config.mistakes)
-    linear = None
-    if config.wide_ngrams and not settings.reads:
-        linear = preparation.linear(config.wide_ngrams, config.wide_buckets)
+    linear = preparation.linear(config.wide_ngrams, config.wide_buckets)
     task = Task(
         vocabulary_size=preparation.vocabulary_size,
         num_classes=len(preparation.splits.label_names),

@@ -277,6 +277,29 @@ def test_no_module_imports_what_it_may_not() -> None:
     assert not wrong, "\n".join(sorted(wrong))
 
 
+def test_every_library_that_is_imported_is_declared() -> None:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    lists = [config["options"]["install_requires"], *config["options.extras_require"].values()]
+    named = re.findall(r"^\s*([\w-]+)", "\n".join(lists), flags=re.MULTILINE)
+    declared = {name.replace("-", "_") for name in named} | {"kerastextzoo"}
+    # What brings a library of another name: Keras runs on any of its backends.
+    distributions = {
+        "jax": "keras",
+        "sklearn": "scikit_learn",
+        "torch": "sentence_transformers",
+        "transformers": "sentence_transformers",
+    }
+    undeclared = {
+        f"{path}: {top}"
+        for path, _, tree in sources()
+        for _, imported in imports(tree)
+        if (top := imported.split(".")[0]) not in sys.stdlib_module_names
+        and distributions.get(top, top) not in declared
+    }
+    assert not undeclared
+
+
 @pytest.mark.parametrize(
     ("unit", "code", "words"),
     [

@@ -10,7 +10,7 @@ import keras_tuner
 from kerastextzoo import training
 from kerastextzoo.errors import InputError, nearest, quoted
 from kerastextzoo.spec import Config, ModelConfig, ModelSpec
-from kerastextzoo.training import OF_EMBEDDINGS, TrainingConfig
+from kerastextzoo.training import OF_TOKENS, TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,7 @@ def draw(
         InputError: A fixed setting is unknown or out of its range.
     """
     # There is nothing to search in settings that have no effect.
-    idle = (
-        {} if spec.config().reads is None else TrainingConfig().model_dump(include={*OF_EMBEDDINGS})
-    )
+    idle = {} if spec.config().reads is None else TrainingConfig().model_dump(include={*OF_TOKENS})
     unfixed = _Unfixed(space, {**idle, **fixed})
     model, config = spec.search_space(unfixed), training.search_space(unfixed)
     known = [*spec.config.model_fields, *TrainingConfig.model_fields]
