@@ -58,19 +58,25 @@ class AverageWeights(keras.callbacks.Callback):
     Args:
         averaged: The model that holds the mean.
         decay: Share of the mean that a step keeps, 0 to 1.
+        accumulation: Batches of one step.
 
     Reference:
         Polyak and Juditsky 1992, https://doi.org/10.1137/0330046
     """
 
-    def __init__(self, averaged: keras.Model, decay: float) -> None:
+    def __init__(self, averaged: keras.Model, decay: float, accumulation: int = 1) -> None:
         super().__init__()
-        self.averaged, self.decay = averaged, decay
-        self.step = self.shared = 0
+        self.averaged, self.decay, self.accumulation = averaged, decay, accumulation
+        self.batches = self.shared = 0
+
+    @property
+    def step(self) -> int:
+        """Steps so far."""
+        return self.batches // self.accumulation
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Count the step, and move the mean now and then."""
-        self.step += 1
+        """Count the batch, and move the mean now and then."""
+        self.batches += 1
         if self.decay and self.step - self.shared == _STEPS_A_SHARE:
             self._share()
 
@@ -121,6 +127,19 @@ class Validate(keras.callbacks.Callback):
         logs["seconds"] = round(time.monotonic() - self.started, 3)
 
 
+class Record(keras.callbacks.Callback):
+    """Keeps the figures of every epoch in `history`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: list[dict[str, float]] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Note the figures."""
+        figures = {name: float(figure) for name, figure in logs.items()}
+        self.history.append({"epoch": epoch + 1, **figures})
+
+
 class KeepBest(keras.callbacks.Callback):
     """Stops when validation no longer improves, and gives a model the weights of the best epoch.
 
@@ -133,13 +152,19 @@ class KeepBest(keras.callbacks.Callback):
     def __init__(self, judged: keras.Model, objective: str, patience: int) -> None:
         super().__init__()
         self.judged, self.objective, self.patience = judged, objective, patience
+        self.sign = 1 if OBJECTIVES[objective] == "max" else -1
         self.best = -np.inf
         self.best_epoch: int | None = None
         self.weights: list[Any] = []
 
+    @property
+    def figure(self) -> float:
+        """The objective in the best epoch."""
+        return self.best * self.sign
+
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Keep the weights if they are the best."""
-        score = logs[self.objective] * (1 if OBJECTIVES[self.objective] == "max" else -1)
+        score = logs[self.objective] * self.sign
         if score > self.best:
             self.best, self.best_epoch = score, epoch + 1
             self.weights = self.judged.get_weights()
@@ -150,3 +175,32 @@ class KeepBest(keras.callbacks.Callback):
         """Give the best weights back."""
         if self.best_epoch is not None:
             self.judged.set_weights(self.weights)
+
+
+class AskJudge(keras.callbacks.Callback):
+    """Asks after each epoch whether training is to stop now, and notes the `reason`.
+
+    Args:
+        judge: The epoch, counted from 1, and the best objective so far to a reason, or None.
+        best: Knows the best objective.
+        epochs: Of the whole training, after which there is nothing to stop.
+    """
+
+    def __init__(
+        self, judge: Callable[[int, float], str | None], best: KeepBest, epochs: int
+    ) -> None:
+        super().__init__()
+        self.judge, self.best, self.epochs = judge, best, epochs
+        self.reason: str | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Ask."""
+        if self.stops(epoch + 1, ended=self.model.stop_training):
+            self.model.stop_training = True
+
+    def stops(self, epoch: int, *, ended: bool) -> bool:
+        """Ask about an epoch, and say whether training stops there; one that has ended does."""
+        reason = self.judge(epoch, self.best.figure)
+        if not ended and epoch < self.epochs:
+            self.reason = reason
+        return ended or self.reason is not None

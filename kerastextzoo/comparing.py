@@ -189,7 +189,7 @@ def _same_run(folder: Path, preparation: Preparation, settings: Settings, seed: 
         "seed": seed,
     }
     differ = [name for name, value in wanted.items() if run.record[name] != value]
-    if run.record["data"]["fingerprint"] != preparation.splits.fingerprint:
+    if run.record["data"]["fingerprint"] != preparation.fingerprint:
         differ.append("data")
     if differ:
         raise InputError(

@@ -161,8 +161,11 @@ class LazyAdamW(LazyAdam, keras.optimizers.AdamW):
     """
 
 
-class _SGD(_RowGradients, keras.optimizers.SGD):
+class _LazySGD(_RowGradients, keras.optimizers.SGD):
     """Rows are enough: a step of SGD leaves a row without a gradient where it is."""
+
+
+class _SGD(_DenseGradients, keras.optimizers.SGD): ...
 
 
 class _Adam(_DenseGradients, keras.optimizers.Adam): ...
@@ -185,7 +188,7 @@ _DENSE: dict[str, Any] = {
     "sgd": _SGD,
 }
 _OPTIMIZERS: dict[str, dict[str, Any]] = {
-    "rows": _DENSE | {"adam": LazyAdam, "adamw": LazyAdamW},
+    "rows": _DENSE | {"adam": LazyAdam, "adamw": LazyAdamW, "sgd": _LazySGD},
     "dense": _DENSE,
     "stock": {
         "adam": keras.optimizers.Adam,
@@ -199,20 +202,26 @@ _OPTIMIZERS: dict[str, dict[str, Any]] = {
 
 def create_optimizer(
     name: OptimizerName = "adam",
-    learning_rate: float = 1e-3,
+    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-3,
     clip_norm: float | None = None,
     embedding_updates: EmbeddingUpdates = "rows",
+    accumulation: int = 1,
 ) -> keras.optimizers.Optimizer:
     """Make an optimizer that knows what to do with the slices of an embedding's gradient.
 
     Args:
         name: adam, adamw, nadam, rmsprop or sgd.
-        learning_rate: Step size.
+        learning_rate: Step size, or a schedule of it.
         clip_norm: Largest norm of the gradient of all weights together.
         embedding_updates: dense: the update that the same weights would get in a dense layer.
-            rows: adam and adamw update the rows of the batch alone, see `LazyAdam`; the others
-            are dense. stock: Keras's own, which takes a token that comes twice for two. Off
-            TensorFlow gradients are dense and the three are one.
+            rows: adam and adamw update the rows of the batch alone, see `LazyAdam`, and so does
+            sgd, to which it makes no difference; the others are dense. stock: Keras's own, which
+            takes a token that comes twice for two. Off TensorFlow gradients are dense and the
+            three are one.
+        accumulation: Batches whose mean gradient makes one step. Above 1 the embedding's updates
+            are dense, whatever `embedding_updates`: the gradients are gathered in whole tables.
+            What batches are left at the end of an epoch count for the first step of the next.
+            Keras asks a schedule for the rate of a batch, not of a step.
 
     Example:
         >>> create_optimizer("adam", 0.01).learning_rate.numpy().round(3)
@@ -220,5 +229,13 @@ def create_optimizer(
     """
     if keras.backend.backend() != "tensorflow":
         embedding_updates = "stock"
+    elif accumulation > 1:
+        embedding_updates = "dense"
     kind = _OPTIMIZERS[embedding_updates][name]
-    return kind(learning_rate, global_clipnorm=clip_norm, name=name)
+    return kind(
+        learning_rate,
+        global_clipnorm=clip_norm,
+        # Keras takes no 1 for an answer.
+        gradient_accumulation_steps=accumulation if accumulation > 1 else None,
+        name=name,
+    )

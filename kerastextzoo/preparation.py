@@ -123,6 +123,26 @@ class Preparation:
         """What the models that can be trained on it read."""
         return None
 
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """All classes; the place is the class id."""
+        return self.splits.label_names
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a text may have any number of labels."""
+        return self.splits.multi_label
+
+    @property
+    def fingerprint(self) -> str:
+        """A SHA-256 over the texts and labels of the parts."""
+        return self.splits.fingerprint
+
+    @property
+    def rows(self) -> dict[str, npt.NDArray[np.int64]]:
+        """By part, the row numbers in the data set that it was taken from."""
+        return self.splits.rows
+
     def suited_to(self, settings: ModelConfig) -> "Preparation":
         """Return a preparation of the same data for what a model of these settings reads.
 
@@ -274,7 +294,7 @@ class Preparation:
             self._linear[key] = fit_linear(
                 self.texts["train"],
                 self.label_ids["train"],
-                len(self.splits.label_names),
+                len(self.label_names),
                 ngrams=ngrams,
                 buckets=buckets,
                 seed=derive_seed(self.seed, "folds"),
@@ -292,24 +312,24 @@ class Preparation:
         Raises:
             InputError: The data is multi-label.
         """
-        if self.splits.multi_label:
+        if self.multi_label:
             raise InputError(
                 "class_weights balanced is for one label a row; got multi-label data, where the "
                 "threshold of each class does it: leave class_weights at none"
             )
-        counts = np.bincount(self.label_ids["train"], minlength=len(self.splits.label_names))
+        counts = np.bincount(self.label_ids["train"], minlength=len(self.label_names))
         return {i: float(counts.sum() / (len(counts) * count)) for i, count in enumerate(counts)}
 
     def describe(self) -> dict[str, Any]:
         """Return what a run records about its data, ready for JSON."""
         return {
             "name": self.splits.train.name,
-            "fingerprint": self.splits.fingerprint,
+            "fingerprint": self.fingerprint,
             "split": self.splits.how,
             "texts": {name: len(texts) for name, texts in self.texts.items()},
             "origin": {name: dict(part.origin) for name, part in self._parts().items()},
-            "classes": list(self.splits.label_names),
-            "multi_label": self.splits.multi_label,
+            "classes": list(self.label_names),
+            "multi_label": self.multi_label,
             **self._describe_tokens(),
             "cut_off": self.cut_off,
             "warnings": self.warnings,

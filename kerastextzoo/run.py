@@ -290,7 +290,7 @@ def train(
     """
     settings = settings or get_spec(model).config()
     config = config or TrainingConfig()
-    objective = choose_objective(objective, multi_label=preparation.splits.multi_label)
+    objective = choose_objective(objective, multi_label=preparation.multi_label)
     check_training(
         settings,
         config,
@@ -361,12 +361,12 @@ def write_run(
     with staged(out, KIND) as stage:
         fitted.model.save(stage / "model.keras")
         write_atomically(stage / encoder.FILE, encoder.to_json())
-        names = preparation.splits.label_names
+        names = preparation.label_names
         write_json(stage / "labels.json", list(names))
         if fitted.validation.thresholds is not None:
             thresholds = dict(zip(names, fitted.validation.thresholds, strict=True))
             write_json(stage / THRESHOLDS, thresholds)
-        rows = {name: part.tolist() for name, part in preparation.splits.rows.items()}
+        rows = {name: part.tolist() for name, part in preparation.rows.items()}
         write_json(stage / "split.json", rows)
         plots.write_history(fitted.history, stage / "history.csv")
         plots.draw_curves(fitted.history, fitted.best_epoch, stage / "curves.png")

@@ -5,13 +5,14 @@ another name and takes its own by one rename, so a crash leaves the state before
 """
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from kerastextzoo.errors import InputError, named
 
@@ -21,13 +22,22 @@ FORMAT = 1
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a file so that its name always stands for the old content or the new."""
-    data = content.encode() if isinstance(content, str) else content
+    with replacing(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to fill, which takes the place of `path` by one rename if all goes well."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 
@@ -112,9 +122,9 @@ def move_into(folder: Path, out: Path) -> None:
     _sync_folder(out)
 
 
-def clear_leftovers(folder: Path) -> None:
-    """Remove what writes that were killed left in a folder of ours."""
-    for leftover in folder.glob(".*.tmp"):
+def clear_leftovers(folder: Path, of: str | None = None) -> None:
+    """Remove what writes that were killed left in a folder of ours, or of one file in any."""
+    for leftover in folder.glob(".*.tmp" if of is None else f".{glob.escape(of)}.*.tmp"):
         if leftover.is_dir():
             shutil.rmtree(leftover)
         else:

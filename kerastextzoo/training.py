@@ -1,18 +1,22 @@
 """Training of one model: seeded, shuffled, stopped when validation no longer improves."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import keras
 import numpy as np
 import numpy.typing as npt
+from keras.src.backend.common import global_state
 from pydantic import BeforeValidator, Field
 
 from kerastextzoo.batching import EncodedTexts, TrainingBatches, plan_batches
 from kerastextzoo.builders import get_spec
-from kerastextzoo.callbacks import AverageWeights, KeepBest, Pace, Validate
+from kerastextzoo.callbacks import AskJudge, AverageWeights, KeepBest, Pace, Record, Validate
+from kerastextzoo.checkpoints import Checkpoint, digest, of_member
 from kerastextzoo.distribution import open_strategy
 from kerastextzoo.embeddings import Coverage
 from kerastextzoo.errors import InputError, KerasTextZooError
@@ -57,9 +61,11 @@ class TrainingConfig(Config):
     epochs: Count = 20
     """Most passes over the training texts."""
     batch_size: Count = 64
-    """Texts of one step."""
+    """Texts of one batch."""
     batch_tokens: Count | None = None
-    """Tokens of one step, padding counted, in place of a number of texts; None: batch_size."""
+    """Tokens of one batch, padding counted, in place of a number of texts; None: batch_size."""
+    accumulation: Count = 1
+    """Batches whose gradients make one step; above 1 the embedding's updates are dense."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Step size of the optimizer."""
     optimizer: OptimizerName = "adam"
@@ -137,7 +143,8 @@ class Fitted:
         best_epoch: Counted from 1; of an ensemble, that of its best member.
         validation: The best epoch's evaluation on the validation texts.
         coverage: What the word vectors covered; None for a random start.
-        seconds: Wall-clock time of the training.
+        seconds: Wall-clock time of the training, with what came before a break.
+        stopped: Why it was stopped before its end; None where it ended by itself.
     """
 
     model: keras.Model
@@ -146,6 +153,7 @@ class Fitted:
     validation: Evaluation
     coverage: Coverage | None
     seconds: float
+    stopped: str | None = None
 
 
 def predict_probabilities(model: keras.Model, texts: EncodedTexts) -> npt.NDArray[np.float32]:
@@ -173,7 +181,7 @@ def evaluate_part(
     return evaluate_probabilities(
         predict_probabilities(model, preparation.texts[part]),
         preparation.label_ids[part],
-        preparation.splits.label_names,
+        preparation.label_names,
         thresholds,
     )
 
@@ -198,7 +206,7 @@ def check_for_data(config: TrainingConfig, preparation: Preparation) -> None:
             f"mistakes {','.join(config.mistakes)}: of a network alone; got wide_ngrams "
             f"{config.wide_ngrams}; leave one of them out"
         )
-    if not preparation.splits.multi_label:
+    if not preparation.multi_label:
         return
     if config.class_weights == "balanced":
         preparation.class_weights()
@@ -209,6 +217,22 @@ def check_for_data(config: TrainingConfig, preparation: Preparation) -> None:
         )
 
 
+@contextmanager
+def _counting_names_anew() -> Iterator[None]:
+    """Name layers as if they were the process's first, and go on as before.
+
+    TensorFlow arranges sums by the names of their parts, so with other numbers in the names the
+    same training rounds differently.
+    """
+    before = global_state.get_global_attribute("object_name_uids")
+    global_state.set_global_attribute("object_name_uids", None)
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute("object_name_uids", before)
+
+
+@_counting_names_anew()
 def fit(
     preparation: Preparation,
     model: str,
@@ -219,8 +243,14 @@ def fit(
     objective: str | None = None,
     strategy: str = "none",
     track: Track = silent,
+    checkpoint: Path | None = None,
+    judge: Callable[[int, float], str | None] | None = None,
 ) -> Fitted:
     """Train one model and keep the weights of its best epoch.
+
+    With a checkpoint, a training that was killed or stopped goes on after its last whole epoch when
+    it is called again with the same arguments, to the same result, bit for bit on a CPU. Its
+    `epochs` may be more than before, unless `warm_up` or `decay` depends on them.
 
     Args:
         preparation: The data, made ready.
@@ -232,15 +262,21 @@ def fit(
             `val_micro_f1` for multi-label data.
         strategy: `none`, or `mirrored` for all devices of this machine.
         track: Progress.
+        checkpoint: A file that is written after each epoch; of an ensemble, one a member, with its
+            number in the name. If it is there, the training goes on from it.
+        judge: Asked after each epoch, and about the last one in the checkpoint before it goes on:
+            the epoch, counted from 1, and the best objective so far to a reason to stop now, or
+            None. The checkpoint does not record the stop, so the training can go on later. The
+            members of an ensemble are stopped one by one, and all of them start.
 
     Raises:
-        InputError: A name or a setting is wrong.
+        InputError: A name or a setting is wrong; the checkpoint is damaged or of another training.
         TrainingDivergedError: No epoch ended with a finite loss.
     """
     spec = get_spec(model)
     settings = settings or spec.config()
     config = config or TrainingConfig()
-    multi_label = preparation.splits.multi_label
+    multi_label = preparation.multi_label
     objective = choose_objective(objective, multi_label=multi_label)
     preparation = preparation.suited_to(settings)
     check_for_data(config, preparation)
@@ -256,6 +292,8 @@ def fit(
                 objective=objective,
                 strategy=strategy,
                 track=track,
+                checkpoint=of_member(checkpoint, number + 1),
+                judge=judge,
             )
             for number in range(config.ensemble)
         ]
@@ -265,7 +303,7 @@ def fit(
     linear = preparation.linear(config.wide_ngrams, config.wide_buckets)
     task = Task(
         vocabulary_size=preparation.vocabulary_size,
-        num_classes=len(preparation.splits.label_names),
+        num_classes=len(preparation.label_names),
         embedding=embedding,
         embedding_trainable=config.embedding != "frozen",
         multi_label=multi_label,
@@ -285,6 +323,7 @@ def fit(
         scores=linear.scores if linear else None,
     )
     batches = mistake.batches(batches)
+    _check_accumulation(config, batches)
 
     def build() -> keras.Model:
         network = mistake.network(spec.build(settings, task), preparation.config.max_length)
@@ -298,6 +337,7 @@ def fit(
                 mistake.learning_rate(_learning_rate(config, len(batches))),
                 config.clip_norm,
                 config.embedding_updates,
+                config.accumulation,
             ),
             loss=_loss(config, mistake, multi_label=multi_label),
             metrics=[_micro_f1()] if multi_label else ["accuracy"],
@@ -305,34 +345,58 @@ def fit(
     # Outside the scope and without the optimizer: it answers on one device, and a file of it is a
     # third of the size.
     inference = keras.Model(network.input, network.output, name=network.name)
-    averaging = []
+    averaging = None
     if config.weight_averaging or policy != "float32":
         with computing_in("float32"):
             inference = build()
         inference.set_weights(network.get_weights())
-        averaging = [AverageWeights(inference, config.weight_averaging)]
-    best = KeepBest(inference, objective, config.patience)
+        averaging = AverageWeights(inference, config.weight_averaging, config.accumulation)
+    record, best = Record(), KeepBest(inference, objective, config.patience)
+    asking = AskJudge(judge, best, config.epochs) if judge else None
     # Of the same weights, which are averaged and kept in the other.
     served = linear.serve(inference) if linear else inference
     started = time.monotonic()
-    history = network.fit(
+    saving, ended = None, False
+    if checkpoint:
+        identity = {
+            "model": model,
+            **settings.model_dump(mode="json"),
+            **config.model_dump(mode="json"),
+            "epochs": config.epochs if _is_scheduled(config) else None,
+            "precision": policy,
+            "replicas": devices.num_replicas_in_sync,
+            "seed": seed,
+            "objective": objective,
+            **_identify(preparation, embedding),
+        }
+        saving = Checkpoint(checkpoint, identity, network, record, best, averaging)
+        ended = saving.restore(config.epochs)
+        started -= saving.seconds
+    done = len(record.history)
+    if asking and done:
+        ended = asking.stops(done, ended=ended)
+    network.fit(
         batches.as_dataset(),
-        epochs=config.epochs,
+        initial_epoch=done,
+        epochs=done if ended else config.epochs,
         class_weight=preparation.class_weights() if config.class_weights == "balanced" else None,
         verbose=0,
         # The batches do it, by seed and epoch.
         shuffle=False,
         callbacks=[
             keras.callbacks.TerminateOnNaN(),
-            *averaging,
+            *([averaging] if averaging else []),
             Validate(
                 lambda: evaluate_part(served, preparation, "validation"),
                 multi_label=multi_label,
             ),
+            record,
             best,
+            *([saving] if saving else []),
+            *([asking] if asking else []),
             Pace(batches, f"training {model}", config.epochs, track),
         ],
-    ).history
+    )
     if best.best_epoch is None:
         raise TrainingDivergedError(
             "training diverged: the loss is not finite after the first epoch; "
@@ -340,14 +404,12 @@ def fit(
         )
     return Fitted(
         model=served,
-        history=[
-            {"epoch": epoch + 1, **{name: float(values[epoch]) for name, values in history.items()}}
-            for epoch in range(len(history["loss"]))
-        ],
+        history=record.history,
         best_epoch=best.best_epoch,
         validation=evaluate_part(served, preparation, "validation"),
         coverage=coverage,
         seconds=time.monotonic() - started,
+        stopped=asking.reason if asking else None,
     )
 
 
@@ -373,13 +435,45 @@ def _join(members: Sequence[Fitted], preparation: Preparation, objective: str) -
         validation=evaluate_part(joined, preparation, "validation"),
         coverage=members[0].coverage,
         seconds=sum(member.seconds for member in members),
+        stopped=next((member.stopped for member in members if member.stopped is not None), None),
     )
 
 
-def _learning_rate(config: TrainingConfig, steps: int) -> float | WarmUpAndDecay:
-    if not config.warm_up and config.decay == "none":
+def _check_accumulation(config: TrainingConfig, batches: TrainingBatches) -> None:
+    if config.accumulation > 1 and batches.multiple_of > 1:
+        raise InputError(
+            f"setting accumulation: 1 with more than one device; got {config.accumulation}; use "
+            "strategy none, or raise the size of a batch"
+        )
+    if config.accumulation > len(batches):
+        raise InputError(
+            f"setting accumulation: at most the {len(batches)} batches of an epoch; got "
+            f"{config.accumulation}; lower it, or lower the size of a batch"
+        )
+
+
+def _identify(
+    preparation: Preparation, embedding: npt.NDArray[np.float32] | int
+) -> dict[str, int | str]:
+    """Return what a training takes from its data, in short."""
+    return {
+        "data": preparation.fingerprint,
+        "seed of the data": preparation.seed,
+        "vocabulary": digest(preparation.encoder.to_json()),
+        "vectors": embedding if isinstance(embedding, int) else digest(embedding),
+    }
+
+
+def _is_scheduled(config: TrainingConfig) -> bool:
+    return config.warm_up > 0 or config.decay != "none"
+
+
+def _learning_rate(config: TrainingConfig, batches: int) -> float | WarmUpAndDecay:
+    if not _is_scheduled(config):
         return config.learning_rate
-    return WarmUpAndDecay(config.learning_rate, config.epochs * steps, config.warm_up, config.decay)
+    # Where gradients are accumulated, Keras still asks for the rate of a batch, not of a step.
+    steps = config.epochs * batches
+    return WarmUpAndDecay(config.learning_rate, steps, config.warm_up, config.decay)
 
 
 def _micro_f1() -> Any:

@@ -6,6 +6,7 @@ declared on its `ModelSpec.exceptions` with the reason, never here.
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,9 +23,11 @@ from kerastextzoo.builders import create_model
 from kerastextzoo.data import Dataset
 from kerastextzoo.label_sets import multi_hot
 from kerastextzoo.optimizers import create_optimizer
+from kerastextzoo.preparation import Preparation
 from kerastextzoo.spec import ModelConfig, ModelSpec, Task
+from kerastextzoo.splits import make_splits
 from kerastextzoo.text import TextConfig, TextEncoder, fit_encoder
-from kerastextzoo.training import TrainingConfig, predict_probabilities
+from kerastextzoo.training import Fitted, TrainingConfig, fit, predict_probabilities
 
 ROOT = Path(__file__).resolve().parent.parent
 TASK = Task(vocabulary_size=40, num_classes=3, embedding=12)
@@ -266,9 +269,38 @@ def check_multi_label_overfits_six_sentences(spec: ModelSpec) -> None:
     assert probabilities.sum(axis=1).min() < 1
 
 
+def same_training(one: Fitted, two: Fitted) -> None:
+    """Compare two trainings to the bit; only their time may differ."""
+    for each, other in zip(one.history, two.history, strict=True):
+        np.testing.assert_equal({**each, "seconds": 0}, {**other, "seconds": 0})
+    assert one.best_epoch == two.best_epoch
+    assert one.validation == two.validation
+    pairs = zip(one.model.get_weights(), two.model.get_weights(), strict=True)
+    for weights, others in pairs:
+        np.testing.assert_array_equal(weights, others)
+
+
+def check_goes_on_from_a_checkpoint(spec: ModelSpec, corpus: Dataset, folder: Path) -> None:
+    preparation = Preparation(make_splits(corpus, seed=0), TextConfig(min_count=1), seed=0)
+    settings = {name: 0.3 for name in spec.config.model_fields if name.endswith("dropout")}
+    config = TrainingConfig(epochs=2, batch_size=8, embedding="random", embedding_features=8)
+    state, killed = folder / "state.npz", folder / "killed.npz"
+
+    def keep_the_first(epoch: int, best: float) -> None:
+        if epoch == 1:
+            shutil.copy(state, killed)
+
+    whole, again = (
+        fit(preparation, spec.name, spec.config(**settings), config, checkpoint=path, judge=judge)
+        for path, judge in ((state, keep_the_first), (killed, None))
+    )
+    assert len(whole.history) == 2
+    same_training(whole, again)
+
+
 LAWS = {
     name.removeprefix("check_"): law
     for name, law in list(globals().items())
     if name.startswith("check_")
 }
-NEEDS_CORPUS = {"overfits_saves_and_answers_the_same"}
+NEEDS_CORPUS = {"goes_on_from_a_checkpoint", "overfits_saves_and_answers_the_same"}

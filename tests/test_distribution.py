@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 PROGRAM = """
-import json, sys
+import json, shutil, sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -34,6 +34,17 @@ beside = config.replace(wide_ngrams=2, epochs=1)
 wide = fit(preparation, "cnn", settings, beside, strategy="mirrored")
 tokens = fit(preparation, "cnn", settings, strategy="mirrored", seed=0, config=config.replace(
     batch_tokens=300, class_weights="balanced", epochs=6))
+from pathlib import Path
+from kerastextzoo.errors import InputError
+state, again = Path(sys.argv[1] + "-state.npz"), Path(sys.argv[1] + "-again.npz")
+dropped = settings.replace(dropout=0.5, embedding_dropout=0.2)
+whole = fit(preparation, "cnn", dropped, config, strategy="mirrored", checkpoint=state,
+            judge=lambda epoch, best: shutil.copy(state, again) and None if epoch == 1 else None)
+resumed = fit(preparation, "cnn", dropped, config, strategy="mirrored", checkpoint=again)
+try:
+    fit(preparation, "cnn", settings, config.replace(accumulation=2), strategy="mirrored")
+except InputError as error:
+    refused = str(error)
 fixed = {**settings.model_dump(), **config.model_dump(exclude=["embedding"])}
 result = tuning.tune(preparation, "cnn", sys.argv[1], max_trials=2, fixed=fixed,
                      strategy="mirrored")
@@ -47,6 +58,10 @@ print(json.dumps({
     "strategy": run.record["strategy"],
     "wide": wide.validation.accuracy,
     "tokens": tokens.validation.accuracy,
+    "resumed": all(numpy.array_equal(a, b) for a, b in zip(
+        whole.model.get_weights(), resumed.model.get_weights(), strict=True)),
+    "epochs": [len(whole.history), len(resumed.history)],
+    "refused": refused,
 }))
 """
 
@@ -64,3 +79,6 @@ def test_two_devices_train_as_one_does_and_a_search_uses_them(tmp_path: Path) ->
     assert said["strategy"] == "mirrored"
     assert said["tokens"] > 0.6
     assert said["wide"] > 0.6
+    assert said["resumed"]
+    assert said["epochs"] == [3, 3]
+    assert said["refused"].startswith("setting accumulation: 1 with more than one device; got 2;")

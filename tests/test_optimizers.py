@@ -14,7 +14,14 @@ import pytest
 
 from kerastextzoo import optimizers
 from kerastextzoo.layers import RowEmbedding
-from kerastextzoo.optimizers import LazyAdam, LazyAdamW, OptimizerName, create_optimizer
+from kerastextzoo.optimizers import (
+    EmbeddingUpdates,
+    LazyAdam,
+    LazyAdamW,
+    OptimizerName,
+    create_optimizer,
+)
+from kerastextzoo.schedules import WarmUpAndDecay
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = np.random.default_rng(0).normal(size=(6, 5)).astype("float32")
@@ -54,6 +61,47 @@ def test_dense_updates_of_repeated_tokens_are_those_of_a_dense_product(
         for way in ("look-up", "product")
     )
     np.testing.assert_allclose(looked_up, product, atol=1e-5)
+
+
+@pytest.mark.parametrize("updates", ["rows", "stock"])
+@pytest.mark.parametrize("name", get_args(OptimizerName))
+def test_two_batches_accumulated_are_one_of_twice_the_size(
+    name: OptimizerName, updates: EmbeddingUpdates
+) -> None:
+    tokens = np.random.default_rng(0).integers(0, 6, (64 * 3, 4))
+    labels = tokens[:, 0] % 2
+    ids = keras.Input((4,), dtype="int32")
+    start = keras.Model(
+        ids,
+        keras.layers.Dense(2, activation="softmax")(
+            keras.layers.Flatten()(RowEmbedding(6, 5)(ids))
+        ),
+    )
+    weights = []
+    for size, accumulation in ((64, 1), (32, 2)):
+        model = keras.models.clone_model(start)
+        model.set_weights(start.get_weights())
+        kind: EmbeddingUpdates = updates if accumulation > 1 else "dense"
+        optimizer = create_optimizer(name, 0.05, 0.1, kind, accumulation)
+        model.compile(optimizer, "sparse_categorical_crossentropy")
+        model.fit(tokens, labels, batch_size=size, epochs=4, shuffle=False, verbose=0)
+        assert int(optimizer.iterations) == 12
+        weights.append(model.get_weights())
+    for one, two in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def test_keras_asks_a_schedule_for_the_rate_of_a_batch_not_of_a_step() -> None:
+    """When this fails, the schedule of a training with accumulation has to count steps."""
+    schedule = WarmUpAndDecay(1.0, steps=10, decay="linear")
+    optimizer = create_optimizer("sgd", schedule, accumulation=2)
+    weight = keras.Variable(np.zeros(1, np.float32))
+    optimizer.build([weight])
+    for _ in range(5):
+        optimizer.apply([np.ones(1, np.float32)])
+    assert float(optimizer.learning_rate) == 0.5
+    # The mean of two gradients, at the rate of the second.
+    np.testing.assert_allclose(weight, -0.9 - 0.7, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["adam", "rmsprop"])

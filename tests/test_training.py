@@ -131,26 +131,43 @@ def test_an_ensemble_answers_with_the_mean_of_its_members(
     )
 
 
-def test_running_mean_follows_its_rule() -> None:
+@pytest.mark.parametrize("accumulation", [1, 3])
+def test_running_mean_follows_its_rule(accumulation: int) -> None:
     tokens = keras.Input((1,))
     followed, mean = (
         keras.Model(tokens, keras.layers.Dense(1, use_bias=False)(tokens)) for _ in range(2)
     )
     mean.set_weights([np.zeros((1, 1))])
-    average = AverageWeights(mean, decay=0.9)
+    average = AverageWeights(mean, decay=0.9, accumulation=accumulation)
     average.set_model(followed)
     expected = 0.0
     # The mean moves every ten steps, and at the end of the epoch.
     moves = {10, 20, 30, 33}
     last = 0
     for step in range(1, 34):
-        followed.set_weights([np.full((1, 1), float(step))])
-        average.on_train_batch_end(step)
+        for batch in range(accumulation):
+            last_of_step = batch == accumulation - 1
+            followed.set_weights([np.full((1, 1), float(step if last_of_step else step - 1))])
+            average.on_train_batch_end(batch)
         if step in moves:
             kept = min(0.9, (1 + step) / (10 + step)) ** (step - last)
             expected, last = kept * expected + (1 - kept) * step, step
     average.on_epoch_end(0)
     np.testing.assert_allclose(mean.get_weights()[0], expected, rtol=1e-5)
+
+
+def test_accumulation_makes_fewer_steps_and_a_schedule_still_ends(
+    preparation: Preparation,
+) -> None:
+    config = QUICK.replace(accumulation=3, weight_averaging=0.0, decay="linear", epochs=3)
+    result = fit(preparation, "cnn", SMALL, config, seed=0)
+    rates = [epoch["learning_rate"] for epoch in result.history]
+    np.testing.assert_allclose(rates, [5e-3 * 2 / 3, 5e-3 / 3, 0], rtol=1e-4, atol=1e-8)
+    assert result.history[-1]["loss"] < result.history[0]["loss"]
+    with pytest.raises(
+        InputError, match="accumulation: at most the 30 batches of an epoch; got 31"
+    ):
+        fit(preparation, "cnn", SMALL, QUICK.replace(accumulation=31))
 
 
 def test_label_smoothing_is_the_loss_of_smoothed_labels(preparation: Preparation) -> None:
