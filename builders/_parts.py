@@ -44,6 +44,12 @@ class RecurrentDropoutConfig(ModelConfig):
     """kernel: drop weights of the recurrent kernel, drawn once a batch (fast); state: hide features
     of the state, drawn for each text, the same at every step (leaves the fused kernels)."""
 
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """The settings that have no effect beside the others."""
+        form = () if self.recurrent_dropout else ("recurrent_dropout_form",)
+        return (*super().idle, *form)
+
 
 class RecurrentConfig(RecurrentDropoutConfig):
     """Settings of models that are stacked recurrent layers."""

@@ -4,6 +4,7 @@ Reimers and Gurevych 2019, https://arxiv.org/abs/1908.10084. The model reads the
 which are computed once: one vector a text for the dense head, one a token for the others.
 """
 
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 import keras
@@ -38,6 +39,13 @@ class SentenceConfig(ModelConfig):
     def reads(self) -> VectorInput:
         """The vectors of the encoder, pooled for the dense head."""
         return VectorInput(self.encoder, pooled=self.head == "dense")
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """The settings that have no effect beside the others."""
+        of_heads = {"cnn": ("kernel_sizes", "filters"), "lstm": ("units",)}
+        others = (names for head, names in of_heads.items() if head != self.head)
+        return (*super().idle, *chain.from_iterable(others))
 
     def too_long(self, max_length: int) -> dict[str, str]:
         """Return what `ModelConfig.too_long` does where the head has kernels."""

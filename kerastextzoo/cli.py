@@ -148,9 +148,27 @@ def train(
 @_command
 def tune(
     options: TrainingOptions,
-    model: Model,
-    tuner: Annotated[str, typer.Option(help="How trials are proposed: random.")] = "random",
+    model: Annotated[
+        str, typer.Option(help="A model of the zoo, several with commas between them, or all.")
+    ],
+    tuner: Annotated[
+        str, typer.Option(help="How trials are proposed: random, hyperband, bayesian or grid.")
+    ] = "random",
     max_trials: Annotated[int, typer.Option(help="Trials in all.")] = 10,
+    executions: Annotated[
+        int, typer.Option(help="Trainings of each of the best three, with seeds of their own.")
+    ] = 2,
+    budget: Annotated[
+        str | None, typer.Option(help="Time for the search, such as 30m; late by an epoch at most.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Trials at once.")] = 1,
+    executor: Annotated[
+        str, typer.Option(help="local: processes of this machine; ray: tasks of a Ray cluster.")
+    ] = "local",
+    keep: Annotated[int, typer.Option(help="Models that are kept on disk.")] = 3,
+    early_stopping: Annotated[
+        bool, typer.Option(help="Stop a trial that is behind half of the others.")
+    ] = True,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with --out.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start --out anew.")] = False,
 ) -> None:
@@ -160,6 +178,7 @@ def tune(
     """
     if (resume or overwrite) and options.out is None:
         raise InputError("--resume and --overwrite need the folder of the search: give --out")
+    seconds = _seconds(budget)
     with options.screen() as screen:
         load_tensorflow()
         from kerastextzoo import tuning
@@ -169,12 +188,13 @@ def tune(
             answers_picture,
             comparison,
             describe_run,
+            finalists,
             leaderboard,
             per_class,
             run_as_dict,
         )
 
-        settings = options.settings(model)
+        settings = options.settings_of_search(model)
         tuning.check_search(
             model,
             max_length=settings.text.max_length,
@@ -185,8 +205,9 @@ def tune(
             objective=options.choose_objective(),
             strategy=options.strategy,
         )
+        runner = tuning.make_executor(executor, workers)
         taken = options.out if resume or overwrite else None
-        out = taken or options.new_folder(f"tune-{model}")
+        out = taken or options.new_folder(f"tune-{model.replace(',', '-')}")
         splits = options.read_splits(screen)
         preparation = options.prepare(screen, splits, settings)
         _on_interrupt(f"what is done is saved; the same command with --resume --out {out} goes on")
@@ -196,13 +217,20 @@ def tune(
             out,
             tuner=tuner,
             max_trials=max_trials,
+            executions=executions,
+            budget=seconds,
             fixed=settings.fixed,
             seed=options.seed,
             objective=options.choose_objective(splits),
             strategy=options.strategy,
+            workers=workers,
+            executor=runner,
+            keep=keep,
+            early_stopping=early_stopping,
             resume=resume,
             overwrite=overwrite,
             track=screen.track,
+            view=screen.show,
         )
         run = result.run
         board = rank_with_baselines(run, splits)
@@ -214,6 +242,7 @@ def tune(
             **run_as_dict(run),
             "trials": [trial.as_dict() for trial in result.trials],
             "best": result.best.as_dict(),
+            "finalists": [finalist.as_dict() for finalist in result.finalists],
             "stopped": result.stopped,
             "comparison": board.as_dict(),
             "saved_model": exported,
@@ -222,6 +251,7 @@ def tune(
         screen.result(
             content,
             leaderboard(result),
+            *finalists(result),
             f"stopped     {result.stopped}",
             per_class(run),
             comparison(board),
@@ -229,8 +259,20 @@ def tune(
             board.verdict,
             f"SavedModel  {exported or 'none: the sentence encoder runs in PyTorch'}",
             f"pictures    {out / 'search.png'}, {out / 'curves.png'}, {out / answers_picture(run)}",
+            f"trials      {out / 'trials.csv'}; tensorboard --logdir {out / 'tensorboard'}",
             f"classify    kerastextzoo predict {out} {example}",
         )
+
+
+def _seconds(budget: str | None) -> float | None:
+    if budget is None:
+        return None
+    import pandas as pd
+
+    try:
+        return float(pd.Timedelta(budget).total_seconds())
+    except ValueError:
+        raise InputError(f"--budget takes a time such as 30m or 1h30m; got '{budget}'") from None
 
 
 @_command

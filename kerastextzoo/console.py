@@ -5,16 +5,21 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from rich.console import Console
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 _WIDTH_OF_A_FILE = 150
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _INTERRUPTED = 130
+_STYLES = {"running": "cyan", "stopped": "dim", "failed": "red"}
+# A table's head and the line under it, how many are left out, and the cursor.
+_LINES_BESIDE_ROWS = 4
 
 
 class Screen:
@@ -46,8 +51,9 @@ class Screen:
             ),
             expand=True,
             console=self._errors,
-            disable=quiet or not self._errors.is_terminal,
         )
+        self._trials: Sequence[Any] = ()
+        self._live = Live(console=self._errors, get_renderable=self._seen, refresh_per_second=10)
         self._interrupted = False
         self._tasks: dict[str, TaskID] = {}
         self._notes: dict[str, str] = {}
@@ -58,11 +64,12 @@ class Screen:
         self._dropped_before = sys.unraisablehook
         sys.unraisablehook = self._dropped
         self._handlers = {number: signal.signal(number, self._interrupt) for number in _SIGNALS}
-        self._bars.start()
+        if self._errors.is_terminal and not self.quiet:
+            self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+        self._stop()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         warnings.showwarning = self._shown_before
@@ -106,9 +113,31 @@ class Screen:
             if self._errors.is_terminal and note:
                 self.note(f"{what}: {note}")
 
+    def show(self, rows: Sequence[Any]) -> None:
+        """Show the trials of a search above the bars, where somebody watches a terminal.
+
+        Args:
+            rows: What `kerastextzoo.tuning.tune` gives to its `view`, the best first. Where they
+                don't fit, those that run stay and the worst go.
+        """
+        self._trials = rows
+        if self._live.is_started:
+            self._live.refresh()
+
+    def _seen(self) -> Group:
+        bars = self._bars.get_renderable()
+        if not self._trials:
+            return Group(bars)
+        room = self._errors.height - len(self._bars.tasks) - _LINES_BESIDE_ROWS
+        return Group(*_trial_table(self._trials, max(1, room)), bars)
+
+    def _stop(self) -> None:
+        self._trials = ()
+        self._live.stop()
+
     def result(self, content: dict[str, Any], *lines: object) -> None:
         """Give the result: the JSON object, or lines and tables for people."""
-        self._bars.stop()
+        self._stop()
         if self.as_json:
             sys.stdout.write(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
             return
@@ -118,6 +147,85 @@ class Screen:
                 sys.stdout.write(line + "\n")
             else:
                 self._results.print(line)
+
+
+def _trial_table(rows: Sequence[Any], room: int) -> list[Table | str]:
+    running = [row for row in rows if row.status == "running"]
+    ended = [row for row in rows if row.status != "running"]
+    shown = [*ended[: max(0, room - len(running))], *running][:room]
+    made = Table(box=SIMPLE_HEAD, show_edge=False, expand=True)
+    for name in ("trial", "status", "settings that differ", "score", "epoch", "time", "left"):
+        number = name not in {"status", "settings that differ"}
+        # On a narrow terminal the settings give way.
+        ratio, overflow = (1, "ellipsis") if name == "settings that differ" else (None, "fold")
+        made.add_column(
+            name,
+            justify="right" if number else "left",
+            no_wrap=True,
+            ratio=ratio,
+            overflow=overflow,  # type: ignore[arg-type]
+        )
+    told = dict(zip([row.id for row in rows], differing(rows), strict=True))
+    for row in shown:
+        made.add_row(
+            str(row.id),
+            row.status,
+            told[row.id],
+            "-" if row.score is None else f"{row.score:.4f}",
+            f"{row.epoch}/{row.epochs}",
+            _clock(row.seconds),
+            "" if row.left is None else _clock(row.left),
+            style=_STYLES.get(row.status),
+        )
+    left_out = len(rows) - len(shown)
+    return [made, f"  and {left_out} more"] if left_out else [made]
+
+
+def differing(rows: Sequence[Any]) -> list[str]:
+    """Return for each trial in words the settings that are not the same in all, and its model.
+
+    Args:
+        rows: Trials, with their `model` and `values`.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> one = SimpleNamespace(model="cnn", values={"filters": 64, "learning_rate": 1e-3})
+        >>> two = SimpleNamespace(model="cnn", values={"filters": 64, "learning_rate": 3.16e-4})
+        >>> differing([one, two])
+        ['learning_rate=0.001', 'learning_rate=0.000316']
+    """
+    every = [{"model": row.model, **row.values} for row in rows]
+    found: dict[str, set[Any]] = {}
+    for values in every:
+        for name, value in values.items():
+            found.setdefault(name, set()).add(value)
+    return [
+        settings_in_words(
+            {name: value for name, value in values.items() if len(found[name]) > 1}, row.model
+        )
+        for row, values in zip(rows, every, strict=True)
+    ]
+
+
+def settings_in_words(values: Mapping[str, object], model: str) -> str:
+    """Return settings in one line; the names of a model's own say of which it is no more.
+
+    Example:
+        >>> settings_in_words({"cnn/filters": 64, "dropout": 0.1}, "cnn")
+        'filters=64 dropout=0.1'
+    """
+    return " ".join(
+        f"{name.removeprefix(f'{model}/')}="
+        + (f"{value:.3g}" if isinstance(value, float) else str(value))
+        for name, value in values.items()
+    )
+
+
+def _clock(seconds: float) -> str:
+    """Return minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> Table:

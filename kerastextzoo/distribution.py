@@ -1,6 +1,7 @@
-"""Which devices one training uses: the `tf.distribute` strategies that work, by name."""
+"""Which devices one training uses: a share of the machine, or several by `tf.distribute`."""
 
 import functools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kerastextzoo.errors import InputError, nearest, quoted
@@ -49,3 +50,41 @@ def _mirrored() -> "tf.distribute.Strategy":
 
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def take_share(cores: int | None = None, gpus: Sequence[int] | None = None) -> None:
+    """Use no more of the machine than is given, before anything is computed in this process.
+
+    Args:
+        cores: Threads to compute with; None: as many as there are.
+        gpus: Numbers of the GPUs to use; None: all. None of them takes more memory than it needs.
+    """
+    import tensorflow as tf
+
+    if cores is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(cores)
+        tf.config.threading.set_inter_op_parallelism_threads(min(2, cores))
+    if gpus is not None:
+        devices = tf.config.list_physical_devices("GPU")
+        tf.config.set_visible_devices([devices[number] for number in gpus], "GPU")
+    for device in tf.config.get_visible_devices("GPU"):
+        tf.config.experimental.set_memory_growth(device, True)
+
+
+def count_gpus() -> int:
+    """Return how many GPUs this machine has."""
+    import tensorflow as tf
+
+    return len(tf.config.list_physical_devices("GPU"))
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Say whether there was too little memory, of the machine or of a GPU.
+
+    Example:
+        >>> is_out_of_memory(MemoryError()), is_out_of_memory(ValueError())
+        (True, False)
+    """
+    import tensorflow as tf
+
+    return isinstance(error, MemoryError | tf.errors.ResourceExhaustedError)

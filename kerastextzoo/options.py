@@ -201,6 +201,21 @@ class TrainingOptions(ReadingOptions):
         """Return the settings of a model, checked; what is given here goes before a recipe's."""
         from kerastextzoo.settings import share_out
 
+        return share_out(model, self._given(recipe))
+
+    def settings_of_search(self, models: str) -> "Settings":
+        """Return the settings that a search over models leaves alone, checked."""
+        from kerastextzoo.settings import share_out
+        from kerastextzoo.tuning import find_specs
+
+        specs, given = find_specs(models), self._given(_NO_RECIPE)
+        others = {name for spec in specs[1:] for name in spec.config.model_fields}
+        own = specs[0].config.model_fields
+        of_others = {name: given.pop(name) for name in others - own.keys() if name in given}
+        settings = share_out(specs[0].name, given)
+        return dataclasses.replace(settings, fixed={**settings.fixed, **of_others})
+
+    def _given(self, recipe: Mapping[str, object]) -> dict[str, object]:
         given: dict[str, object] = {"tokenizer": "auto", **recipe}
         if self.tokenizer != "auto":
             given["tokenizer"] = self.tokenizer
@@ -210,7 +225,7 @@ class TrainingOptions(ReadingOptions):
         for assignment in self.set or []:
             key, value = _assignment("--set", assignment)
             given[key] = value
-        return share_out(model, given)
+        return given
 
     def checked_settings(self, model: str, recipe: Mapping[str, object] = _NO_RECIPE) -> "Settings":
         """Return the settings of a model that is trained with them as they are."""

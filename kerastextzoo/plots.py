@@ -1,8 +1,9 @@
 """Pictures of a training, of its mistakes and of a search, as PNG files."""
 
 import io
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,19 @@ from kerastextzoo.evaluation import OBJECTIVES, Evaluation
 from kerastextzoo.storage import write_atomically
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from kerastextzoo.inspection import Inspection
 
 _MOST_NAMED_CLASSES = 40
-_PANELS_A_ROW = 4
 _MOST_BARS = 50
+_MOST_SETTINGS = 14
+# More different numbers than these have an axis to scale in the picture of a search.
+_MOST_VALUES = 8
+_NOT_SET = -0.15
+_SPREAD = 0.06
+_BEST = "tab:orange"
 
 
 def _figure(width: float, height: float) -> "Figure":
@@ -111,35 +118,180 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def draw_search(trials: Sequence[dict[str, Any]], objective: str, path: Path) -> None:
-    """Draw the score of each completed trial over its number and over each of its settings."""
+def draw_search(
+    trials: Sequence[dict[str, Any]],
+    objective: str,
+    path: Path,
+    importances: Mapping[str, float] | None = None,
+) -> None:
+    """Draw a search: scores by trial, how much each setting mattered, and the settings by score.
+
+    Args:
+        trials: What `Trial.as_dict` gives, in any order.
+        objective: What they are ranked by.
+        path: Of the PNG file.
+        importances: By setting, as `kerastextzoo.tuning.importance.importances` gives them; left
+            out where there are none.
+    """
+    shares = sorted(((each, name) for name, each in (importances or {}).items()), reverse=True)
     scored = [trial for trial in trials if trial["score"] is not None]
-    scores = [trial["score"] for trial in scored]
-    best = (max if OBJECTIVES[objective] == "max" else min)(scores, default=None)
-    colors = ["tab:orange" if score == best else "tab:blue" for score in scores]
-    panels = {"trial": [trial["id"] for trial in scored]}
-    for name in scored[0]["values"] if scored else []:
-        panels[name] = [trial["values"][name] for trial in scored]
-    rows = -(-len(panels) // _PANELS_A_ROW)
-    figure = _figure(3.2 * _PANELS_A_ROW, 2.6 * rows)
-    grid = np.atleast_1d(figure.subplots(rows, _PANELS_A_ROW, sharey=True)).ravel()
-    for axes, (name, values) in zip(grid, panels.items(), strict=False):
-        axes.set(xlabel=name)
-        if name == "learning_rate":
-            axes.set_xscale("log")
-            axes.xaxis.set_minor_formatter("")
-            axes.scatter(values, scores, c=colors)
-        else:
-            # Settings are drawn from few values: each has its place, evenly spaced.
-            places = sorted(set(values))
-            axes.scatter([places.index(value) for value in values], scores, c=colors)
-            axes.set_xticks(range(len(places)), [str(place) for place in places])
-            axes.margins(x=0.15)
-    for axes in grid[len(panels) :]:
-        axes.set_visible(False)
-    for axes in grid[::_PANELS_A_ROW]:
-        axes.set_ylabel(objective)
-    figure.savefig(path, dpi=120)
+    settings = pd.DataFrame([{"model": each["model"], **each["values"]} for each in scored])
+    settings = settings.loc[:, settings.nunique() > 1]
+    # Of too many those that matter most, else those that most trials have.
+    known = settings.count().sort_values(ascending=False, kind="stable").index
+    first = [name for _, name in shares if name in settings] or list(known)
+    drawn = [name for name in settings if name in first[:_MOST_SETTINGS]]
+    rows = 2 if drawn else 1
+    figure = _figure(max(11, 2 + 1.25 * len(drawn)), 3.6 + 4.4 * (rows - 1))
+    above, *below = figure.subfigures(rows, 1, squeeze=False, height_ratios=[3.6, 4.4][:rows])[:, 0]
+    left, *right = above.subplots(
+        1, 1 + bool(shares), squeeze=False, width_ratios=[2, 1][: 1 + bool(shares)]
+    )[0]
+    _draw_scores(left, trials, objective)
+    for axes in right:
+        _draw_importances(axes, shares[:_MOST_SETTINGS])
+    for part in below:
+        scores = pd.Series([trial["score"] for trial in scored], dtype=float)
+        left_out = len(settings.columns) - len(drawn)
+        _draw_settings(part.subplots(), settings[drawn], scores, objective, left_out)
+    _save(figure, path)
+
+
+def _draw_scores(axes: "Axes", trials: Sequence[dict[str, Any]], objective: str) -> None:
+    """Draw the score of each trial by its number, and the best so far."""
+    table = pd.DataFrame(trials, columns=["id", "status", "score"]).set_index("id").sort_index()
+    scores = table["score"].astype(float)
+    shown = _without_far_out(scores, objective)
+    for status, color in (("completed", "tab:blue"), ("stopped", "tab:grey")):
+        part = shown[(table["status"] == status) & shown.notna()]
+        if len(part):
+            axes.plot(part, "o", markersize=4, color=color, alpha=0.7, label=status)
+    failed = table.index[scores.isna()]
+    if len(failed):
+        low = axes.get_xaxis_transform()
+        axes.plot(failed, [0.03] * len(failed), "x", color="tab:red", transform=low, label="failed")
+    if len(failed) < len(table):
+        highest = OBJECTIVES[objective] == "max"
+        best = int(table.index[int(scores.argmax() if highest else scores.argmin())])
+        so_far = (shown.cummax() if highest else shown.cummin()).ffill()
+        axes.step(so_far.index, so_far, where="post", color="black", lw=1, label="best so far")
+        label = f"best: {scores[best]:.4f}, trial {best}"
+        axes.plot(best, scores[best], "*", markersize=13, color=_BEST, label=label)
+    moved = int((shown != scores)[scores.notna()].sum())
+    axes.set(xlabel=f"trial ({moved} worse than drawn)" if moved else "trial", ylabel=objective)
+    axes.margins(y=0.12)
+    axes.locator_params(axis="x", integer=True)
+    axes.grid(axis="y", alpha=0.3)
+    axes.set_xlim(-0.5, table.index.max() + 0.5)
+    axes.legend(fontsize=8, ncols=5, loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
+
+
+def _without_far_out(scores: "pd.Series[float]", objective: str) -> "pd.Series[float]":
+    """Move the scores that are far out on the worse side nearer, or they would squeeze the rest."""
+    low, high = scores.quantile([0.25, 0.75])
+    fence = 3 * (high - low)
+    if fence == 0:
+        return scores
+    if OBJECTIVES[objective] == "max":
+        return scores.clip(lower=low - fence)
+    return scores.clip(upper=high + fence)
+
+
+def _draw_importances(axes: "Axes", shares: Sequence[tuple[float, str]]) -> None:
+    bars = axes.barh([name for _, name in shares], [share for share, _ in shares])
+    axes.bar_label(bars, [f"{share:.0%}" for share, _ in shares], padding=3, fontsize=8)
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    axes.tick_params(axis="y", labelsize=8)
+    axes.xaxis.set_visible(False)
+    axes.set_title("importance", fontsize=10)
+
+
+def _draw_settings(
+    axes: "Axes",
+    settings: pd.DataFrame,
+    scores: "pd.Series[float]",
+    objective: str,
+    left_out: int,
+) -> None:
+    """Draw a line for each trial through its values, an axis each, in the colour of its score."""
+    from matplotlib import colormaps
+    from matplotlib.collections import LineCollection
+
+    shown = _without_far_out(scores, objective)
+    shown = shown if OBJECTIVES[objective] == "max" else -shown
+    low, high = shown.min(), shown.max()
+    quality = (shown - low) / (high - low) if high > low else shown * 0 + 1
+    rank = quality.rank(pct=True) - 0.5
+    heights = []
+    for place, (name, column) in enumerate(settings.items()):
+        found, ticks = _heights(column, rank, log=name == "learning_rate")
+        if found.isna().any():
+            ticks["not set"] = _NOT_SET
+        heights.append(found.fillna(_NOT_SET + _SPREAD * rank))
+        _draw_axis(axes, place, ticks)
+    scale = {f"{abs(low + at * (high - low)):.4g}": at for at in np.linspace(0, 1, 5)}
+    heights.append(quality)
+    _draw_axis(axes, len(heights) - 1, scale)
+    # The best last, on top of the others.
+    lines = np.stack(heights, axis=1)[quality.argsort(kind="stable")]
+    lines = np.stack([np.broadcast_to(np.arange(len(heights)), lines.shape), lines], axis=2)
+    colors = colormaps["viridis_r"](np.sort(rank) + 0.5)
+    alpha = float(np.clip(30 / len(lines), 0.3, 0.9))
+    axes.add_collection(LineCollection(list(lines[:-1]), colors=colors[:-1], alpha=alpha))
+    axes.add_collection(LineCollection(list(lines[-1:]), colors=_BEST, linewidths=2.5))
+    bottom = _NOT_SET if settings.isna().any(axis=None) else 0
+    axes.set(xlim=(-0.6, len(heights) - 0.8), ylim=(bottom - 0.05, 1.05))
+    # Long names on several lines.
+    names = [str(name).replace("/", "/\n").replace("_", "_\n") for name in settings]
+    axes.set_xticks(range(len(heights)), [*names, objective.replace("_", "_\n")], fontsize=9)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.yaxis.set_visible(False)
+    axes.spines[:].set_visible(False)
+    note = f"; {left_out} more settings not drawn" if left_out else ""
+    axes.set_title(
+        f"settings of {len(lines)} trials, the better the darker, the best orange{note}",
+        fontsize=10,
+    )
+
+
+def _heights(
+    column: "pd.Series[Any]", rank: "pd.Series[float]", *, log: bool
+) -> "tuple[pd.Series[float], dict[str, float]]":
+    """Return how high on an axis from 0 to 1 each value stands, and its labels."""
+    values = sorted(column.dropna().unique(), key=lambda value: (isinstance(value, str), value))
+    if isinstance(values[-1], str) or not (log or len(values) > _MOST_VALUES):
+        places = dict(zip(values, np.linspace(0, 1, len(values)), strict=True))
+        # Trials of the same value side by side, the better higher: they would hide each other.
+        heights = column.map(places).astype(float) + min(_SPREAD, 0.5 / len(places)) * rank
+        return heights, {_told(value): height for value, height in places.items()}
+    numbers = column.astype(float)
+    if log:
+        numbers = numbers.map(math.log10)
+    low, high = numbers.min(), numbers.max()
+    marks = {at: low + at * (high - low) for at in np.linspace(0, 1, 5)}
+    labels = {f"{10**mark:.2g}" if log else f"{mark:.3g}": at for at, mark in marks.items()}
+    return (numbers - low) / (high - low), labels
+
+
+def _told(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _draw_axis(axes: "Axes", place: int, ticks: Mapping[str, float]) -> None:
+    axes.plot([place, place], [0, 1], color="black", lw=0.8)
+    for label, height in ticks.items():
+        axes.text(
+            place - 0.04,
+            height,
+            label,
+            fontsize=8,
+            ha="right",
+            va="center",
+            zorder=5,
+            bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5},
+        )
 
 
 def draw_inspection(found: "Inspection", path: Path) -> None:

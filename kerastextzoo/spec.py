@@ -113,6 +113,11 @@ class ModelConfig(Config):
         """None: token ids of the vocabulary of the training texts."""
         return None
 
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """The settings that have no effect beside the others."""
+        return () if self.dense_units else ("dense_activation",)
+
     def too_long(self, max_length: int) -> dict[str, str]:
         """Return the settings all of whose kernels or pools span more than `max_length` tokens.
 

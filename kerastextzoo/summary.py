@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from kerastextzoo.console import table
+from kerastextzoo.console import settings_in_words, table
 from kerastextzoo.errors import quoted
 from kerastextzoo.label_sets import shown
 
@@ -129,26 +129,55 @@ def describe_predictions(
 
 
 def leaderboard(result: "SearchResult") -> "Table":
-    """Lay the trials out, best first, each with the settings that differ from the defaults."""
-    # The first trial of a search is the defaults.
-    defaults = next(trial.values for trial in result.trials if trial.id == 0)
+    """Lay the trials out, best first, each with the settings that differ from the defaults.
+
+    A trial that failed has its cause in their place.
+    """
+    # The first trial of each model is the defaults.
+    firsts = {each.model: each for each in sorted(result.trials, key=lambda each: -each.id)}
+    several = len(firsts) > 1
     rows = []
     for trial in result.trials:
-        drawn = {k: v for k, v in trial.values.items() if v != defaults[k]}
-        told = " ".join(
-            f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
-            for name, value in drawn.items()
-        )
+        defaults = firsts[trial.model].values
+        drawn = {k: v for k, v in trial.values.items() if v != defaults.get(k)}
+        told = settings_in_words(drawn, trial.model) or "the defaults"
         rows.append(
             (
                 trial.id,
-                trial.error or told or "the defaults",
+                *([trial.model] if several else []),
+                trial.cause if trial.status == "failed" else told,
+                "winner" if trial.id == result.best.id else trial.status,
                 None if trial.score is None else f"{trial.score:.4f}",
                 f"{trial.seconds:.0f}",
             )
         )
-    columns = ("trial", "settings that differ from the defaults", result.objective, "seconds")
+    columns = (
+        "trial",
+        *(["model"] if several else []),
+        "settings that differ from the defaults",
+        "status",
+        result.objective,
+        "seconds",
+    )
     return table(columns, rows, title="leaderboard")
+
+
+def finalists(result: "SearchResult") -> "list[Table]":
+    """Lay out the best few over their seeds; nothing where each was trained once."""
+    if all(len(each.scores) == 1 for each in result.finalists):
+        return []
+    rows = [
+        (
+            each.trial.id,
+            each.trial.model,
+            " ".join(f"{score:.4f}" for score in each.scores),
+            f"{each.mean:.4f} ± {each.error:.4f}",
+            "winner" if each.trial.id == result.best.id else "",
+        )
+        for each in result.finalists
+    ]
+    columns = ("trial", "model", f"{result.objective} by seed", "mean ± standard error", "")
+    return [table(columns, rows, title="the best, trained again with other seeds")]
 
 
 def comparison(board: "Leaderboard") -> "Table":

@@ -29,9 +29,9 @@ ROWS = {
     unit: row
     for row, units in {
         4: "estimator cli cli_data console options summary __main__ __init__",
-        3: "run training callbacks mistakes evaluation inspection plots baselines comparing export "
-        "settings tuning recipes",
-        2: "builders preparation sentence_preparation",
+        3: "run training checkpoints callbacks mistakes evaluation inspection plots baselines "
+        "comparing export settings tuning recipes",
+        2: "builders preparation sentence_preparation stored_preparation",
         1: "kernels layers optimizers text tokenizers batching embeddings distribution precision "
         "schedules cost sentence_encoder wide",
         0: "errors spec data splits formats reading decoding stored_texts docstrings cache "
@@ -43,6 +43,8 @@ ROWS = {
 USERS = {
     "gensim": {"embeddings"},
     "keras_tuner": {"tuning"},
+    "tensorboard": {"tuning"},
+    "ray": {"tuning"},
     "sentence_transformers": {"sentence_encoder"},
     "transformers": {"sentence_encoder"},
     "tensorflow": {

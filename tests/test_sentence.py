@@ -32,7 +32,7 @@ from kerastextzoo.spec import ModelSpec
 from kerastextzoo.splits import Splits, make_splits
 from kerastextzoo.text import TextConfig, TextWarning
 from kerastextzoo.training import TrainingConfig
-from kerastextzoo.tuning.space import joint_space
+from kerastextzoo.tuning.space import JointSpace
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = TrainingConfig(epochs=2, learning_rate=0.01)
@@ -291,7 +291,8 @@ def test_settings_without_effect_are_told(encoder: Path, tmp_path: Path) -> None
         check_training(settings.model.replace(kernel_sizes="2,3"), settings.training, max_length=1)
     dense = settings.model.replace(kernel_sizes="2,3", head="dense")
     check_training(dense, settings.training, max_length=1)
-    searched = {parameter.name for parameter in joint_space(get_spec("sentence"), {}).space}
+    space = JointSpace([get_spec("sentence")], max_length=50)
+    searched = {each.name for each in space.hyperparameters.space}
     assert {"head", "learning_rate"} < searched
     assert not searched & {"embedding", "embedding_features"}
 

@@ -2,11 +2,13 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from stand_ins import fail, never, slowly
 
 from kerastextzoo import tuning
 from kerastextzoo.builders import get_spec
@@ -16,19 +18,19 @@ from kerastextzoo.preparation import Preparation
 from kerastextzoo.run import Run
 from kerastextzoo.splits import Splits
 from kerastextzoo.text import TextConfig
-from kerastextzoo.training import TrainingDivergedError, fit
-from kerastextzoo.tuning import search
-from kerastextzoo.tuning.oracles import Oracle
-from kerastextzoo.tuning.space import count_points, draw, joint_space
+from kerastextzoo.tuning import Finalist, InThisProcess, LocalProcesses, Trial
+from kerastextzoo.tuning.finalists import winner
 from kerastextzoo.tuning.trials import ranked
 
 # What is left to search is quick to train.
-FIXED = {"epochs": 1, "filters": 8, "dense_units": 0, "embedding_features": 8, "batch_size": "32"}
+FIXED = {"epochs": 2, "filters": 8, "dense_units": 0, "embedding_features": 8, "batch_size": "32"}
 
 
-def run_search(preparation: Preparation, out: Path, **options: Any) -> tuning.SearchResult:
+def run_search(
+    preparation: Preparation, out: Path, model: str = "cnn", **options: Any
+) -> tuning.SearchResult:
     settings: dict[str, Any] = {"max_trials": 3, "fixed": FIXED, "seed": 0, **options}
-    return tuning.tune(preparation, "cnn", out, **settings)
+    return tuning.tune(preparation, model, out, **settings)
 
 
 def table(result: tuning.SearchResult) -> list[tuple[Any, ...]]:
@@ -36,28 +38,36 @@ def table(result: tuning.SearchResult) -> list[tuple[Any, ...]]:
     return [(trial.id, trial.status, trial.score, trial.values) for trial in result.trials]
 
 
+def assert_same(one: tuning.SearchResult, two: tuning.SearchResult) -> None:
+    """Compare trials and final weights bit by bit."""
+    assert table(one) == table(two)
+    pairs = zip(one.run.model.get_weights(), two.run.model.get_weights(), strict=True)
+    for first, second in pairs:
+        np.testing.assert_array_equal(first, second)
+
+
 @pytest.fixture(scope="module")
 def result(preparation: Preparation, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return run_search(preparation, tmp_path_factory.mktemp("search") / "whole")
 
 
-def test_leaderboard_is_best_first(result: tuning.SearchResult) -> None:
+def test_the_table_is_best_first(result: tuning.SearchResult) -> None:
     scores = [trial.score for trial in result.trials if trial.score is not None]
     assert len(scores) == 3
     assert scores == sorted(scores, reverse=True)
-    board = result.leaderboard()
+    board = result.to_dataframe()
     assert list(board["val_accuracy"]) == scores
     assert {"learning_rate", "kernel_sizes", "embedding"} <= set(board.columns)
-    assert not set(FIXED) & set(board.columns)
+    assert not {"filters", "dense_units"} & set(board.columns)
+    written = (result.run.directory / "trials.csv").read_text("utf-8").splitlines()
+    assert [line.split(",")[0] for line in written] == ["trial", *map(str, board["trial"])]
 
 
 def test_first_trial_is_the_defaults(result: tuning.SearchResult) -> None:
     first = next(trial for trial in result.trials if trial.id == 0)
-    spec = get_spec("cnn")
-    settings, config = draw(spec, joint_space(spec, FIXED), FIXED)
+    settings = get_spec("cnn").config.parse({"filters": 8, "dense_units": 0})
     assert first.config["model"] == settings.model_dump(mode="json")
-    assert first.config["training"] == config.model_dump(mode="json")
-    assert config.learning_rate == 1e-3
+    assert first.config["training"]["learning_rate"] == 1e-3
 
 
 def test_best_weights_score_and_run_agree(
@@ -66,7 +76,7 @@ def test_best_weights_score_and_run_agree(
     run = Run(result.run.directory)
     assert run.metrics["val_accuracy"] == result.best.score
     assert run.evaluate(preparation.splits.validation).accuracy == result.best.score
-    trial = Run(run.directory / "trials" / f"{result.best.id:04d}")
+    trial = Run(run.directory / "trials" / f"{result.best.id:04d}" / "model")
     for one, two in zip(run.model.get_weights(), trial.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
     assert run.record["settings"] == result.best.config["model"]
@@ -74,96 +84,61 @@ def test_best_weights_score_and_run_agree(
 
 def test_test_texts_are_sealed_until_the_end(result: tuning.SearchResult) -> None:
     assert "test_accuracy" in result.run.metrics
-    for trial in result.trials:
-        folder = result.run.directory / "trials" / f"{trial.id:04d}"
-        assert "test_accuracy" not in Run(folder).metrics
+    models = list(result.run.directory.glob("trials/*/model"))
+    assert len(models) == 3
+    for model in models:
+        assert "test_accuracy" not in Run(model).metrics
 
 
-def test_same_seed_same_search(
+def test_same_seed_same_search_whoever_runs_the_trials(
     result: tuning.SearchResult, preparation: Preparation, tmp_path: Path
 ) -> None:
-    assert table(run_search(preparation, tmp_path / "again")) == table(result)
-
-
-def proposals(seed: int, tuner: str = "random") -> list[dict[str, Any]]:
-    oracle = Oracle(tuner, joint_space(get_spec("cnn"), {}), "val_accuracy", 4, seed)
-    found = []
-    while (proposal := oracle.ask()) is not None:
-        found.append(dict(proposal.values))
-        oracle.tell(0.5)
-    return found
-
-
-def test_seeds_count_and_0_is_one() -> None:
-    assert proposals(0) == proposals(0)
-    for other in (1, 2, 3):
-        assert not [values for values in proposals(other)[1:] if values in proposals(0)]
-
-
-def test_proposals_are_within_the_space_and_differ() -> None:
-    found = proposals(0)
-    assert len(found) == 4
-    assert len({json.dumps(values, sort_keys=True) for values in found}) == 4
-    for values in found:
-        assert 3e-4 <= values["learning_rate"] <= 1e-2
-        assert values["filters"] in range(32, 257, 32)
+    assert_same(run_search(preparation, tmp_path / "again", executor=InThisProcess()), result)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_objective_goes_its_own_way(objective: str) -> None:
-    known = {"status": "completed", "seconds": 1.0, "values": {}}
+    known: dict[str, Any] = {"status": "completed", "seconds": 1.0, "values": {}}
     trials = [
-        tuning.Trial(id=0, status="failed", score=None, seconds=0.0, values={}),
-        *(tuning.Trial(id=i + 1, score=s, **known) for i, s in enumerate((0.5, 0.9, 0.1, 0.9))),  # type: ignore[arg-type]
+        Trial(id=0, status="failed", score=None, seconds=0.0, values={}),
+        *(Trial(id=i + 1, score=s, **known) for i, s in enumerate((0.5, 0.9, 0.1, 0.9))),
     ]
     order = [trial.id for trial in ranked(trials, objective)]
     assert order == ([3, 1, 2, 4, 0] if objective == "val_loss" else [2, 4, 1, 3, 0])
 
 
 class Interrupt:
-    """Stands in for `fit` and is interrupted, as by Ctrl-C, in its n-th training."""
+    """A screen on which Ctrl-C is pressed once so many trials have ended."""
 
-    def __init__(self, after: int) -> None:
-        self.left = after
+    def __init__(self, finished: int) -> None:
+        self.finished = finished
 
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        if self.left == 0:
+    def __call__(self, what: str, done: int, total: int, note: str = "") -> None:
+        if what == "tuning cnn" and done == self.finished:
             raise KeyboardInterrupt
-        self.left -= 1
-        return FIT(*arguments, **options)
-
-
-FIT = fit
 
 
 @pytest.mark.parametrize("finished", [0, 1, 2])
 def test_an_interrupted_search_goes_on_where_it_was(
-    result: tuning.SearchResult,
-    preparation: Preparation,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    finished: int,
+    result: tuning.SearchResult, preparation: Preparation, tmp_path: Path, finished: int
 ) -> None:
-    monkeypatch.setattr(search, "fit", Interrupt(finished))
+    out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        run_search(preparation, tmp_path / "out")
-    assert len(list((tmp_path / "out" / "trials").iterdir())) == finished
+        run_search(preparation, out, track=Interrupt(finished))
+    ended = [path.parent.name for path in sorted(out.glob("trials/*/trial.json"))]
+    assert ended == [f"{number:04d}" for number in range(finished)]
+    before = {name: (out / "trials" / name / "trial.json").stat().st_mtime_ns for name in ended}
     # What a kill in the middle of a write would leave as well.
-    (tmp_path / "out" / "trials" / ".0009.1.tmp").mkdir()
-    (tmp_path / "out" / ".best.tmp").mkdir()
-    (tmp_path / "out" / ".search.json.1.tmp").write_text("{", "utf-8")
-    # Exactly the rest is trained: one more training would be interrupted.
-    monkeypatch.setattr(search, "fit", Interrupt(3 - finished))
-    resumed = run_search(preparation, tmp_path / "out", resume=True)
-    assert table(resumed) == table(result)
-    for one, two in zip(
-        resumed.run.model.get_weights(), result.run.model.get_weights(), strict=True
-    ):
-        np.testing.assert_array_equal(one, two)
-    assert not list((tmp_path / "out").rglob(".*"))
+    (out / "trials" / "0009").mkdir()
+    (out / ".best.tmp").mkdir()
+    (out / ".search.json.1.tmp").write_text("{", "utf-8")
+    resumed = run_search(preparation, out, resume=True)
+    assert_same(resumed, result)
+    for name, written in before.items():
+        assert (out / "trials" / name / "trial.json").stat().st_mtime_ns == written
+    assert not list(out.rglob(".*"))
     # A search that has ended can be given more trials.
-    monkeypatch.setattr(search, "fit", Interrupt(1))
-    longer = run_search(preparation, tmp_path / "out", resume=True, max_trials=4)
+    longer = run_search(preparation, out, resume=True, max_trials=4)
     assert [row for row in table(longer) if row[0] != 3] == table(result)
 
 
@@ -172,7 +147,7 @@ def test_a_trial_that_was_deleted_is_trained_again(
 ) -> None:
     copy = shutil.copytree(result.run.directory, tmp_path / "copy")
     shutil.rmtree(copy / "trials" / "0001")
-    assert table(run_search(preparation, copy, resume=True)) == table(result)
+    assert_same(run_search(preparation, copy, resume=True), result)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +155,9 @@ def test_a_trial_that_was_deleted_is_trained_again(
     [
         ({"seed": 1}, "seed was '0', is '1'"),
         ({"objective": "val_loss"}, "objective was 'val_accuracy', is 'val_loss'"),
-        ({"fixed": {**FIXED, "filters": 16}}, "fixed was "),
+        ({"fixed": {**FIXED, "filters": 16}}, "space was "),
+        ({"tuner": "grid"}, "tuner was 'random', is 'grid'"),
+        ({"keep": 2}, "keep was '3', is '2'"),
     ],
 )
 def test_resuming_another_search_is_refused(
@@ -214,39 +191,148 @@ def test_overwrite_starts_anew(
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
 
 
-def test_a_failing_trial_is_recorded_and_the_search_goes_on(
+def test_a_search_that_runs_is_not_joined(
     preparation: Preparation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = iter(range(9))
+    out = tmp_path / "out"
+    refused: list[str] = []
 
-    def sometimes(*arguments: Any, **options: Any) -> Any:
-        if next(calls) < 4:
-            raise TrainingDivergedError("the loss is not finite\nsecond line")
-        return FIT(*arguments, **options)
+    def try_to_join(rows: Any) -> None:
+        if not refused:
+            with pytest.raises(InputError) as caught:
+                run_search(preparation, out, resume=True)
+            refused.append(str(caught.value))
 
-    monkeypatch.setattr(search, "fit", sometimes)
-    result = run_search(preparation, tmp_path / "out", max_trials=5)
-    assert [trial.status for trial in result.trials] == ["completed", *["failed"] * 4]
-    assert result.best.id == 4
-    assert result.trials[1].error == "TrainingDivergedError: the loss is not finite"
-    assert result.trials[1].score is None
+    run_search(preparation, out, max_trials=1, view=try_to_join)
+    assert "is in use by process" in refused[0]
+    assert "wait for its end" in refused[0]
 
 
-def test_all_trials_failed_is_no_success(
-    preparation: Preparation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_trials_fail_alone(preparation: Preparation, tmp_path: Path) -> None:
+    found = run_search(
+        preparation,
+        tmp_path / "out",
+        max_trials=6,
+        early_stopping=False,
+        executor=LocalProcesses(1, fail),
+    )
+    trials = {trial.id: trial for trial in found.trials}
+    status = {number: trial.status for number, trial in sorted(trials.items())}
+    failed = [number for number in status if status[number] == "failed"]
+    assert failed == [1, 2]
+    assert trials[1].cause == "TrainingDivergedError: the loss is not finite"
+    assert "segmentation fault" in str(trials[2].cause)
+    assert found.trials[-1].score is None
+    # Killed after its first epoch, it went on with the second.
+    assert len(trials[3].history) == 2
+    deaths = json.loads((tmp_path / "out/trials/0003/attempts.json").read_text("utf-8"))["deaths"]
+    assert len(deaths) == 1
+    # Half the batch, and the gradients of two of them for a step.
+    training = trials[4].config["training"]
+    assert (training["batch_size"], training["accumulation"]) == (16, 2)
+
+
+def test_all_trials_failed_is_no_success(preparation: Preparation, tmp_path: Path) -> None:
+    with pytest.raises(KerasTextZooError, match="all 3 trials failed: 3 x ValueError: never"):
+        run_search(preparation, tmp_path / "out", executor=LocalProcesses(1, never))
+
+
+def test_models_of_the_best_are_kept(preparation: Preparation, tmp_path: Path) -> None:
+    found = run_search(preparation, tmp_path / "out", max_trials=5, keep=2, early_stopping=False)
+    kept = {path.parent.name for path in (tmp_path / "out").glob("trials/*/model")}
+    assert kept == {f"{trial.id:04d}" for trial in found.trials[:2]}
+    assert not list((tmp_path / "out").rglob("*.npz"))
+
+
+def test_a_hopeless_trial_is_stopped(preparation: Preparation, tmp_path: Path) -> None:
+    found = run_search(preparation, tmp_path / "out", max_trials=8, fixed={**FIXED, "epochs": 3})
+    stopped = [trial for trial in found.trials if trial.status == "stopped"]
+    assert stopped
+    for trial in stopped:
+        assert str(trial.cause).startswith("hopeless: ")
+        assert trial.id >= 4
+        assert len(trial.history) < 3
+
+
+def test_the_budget_is_kept(preparation: Preparation, tmp_path: Path) -> None:
+    executor = LocalProcesses(1, slowly)
+    started = time.monotonic()
+    fixed = {**FIXED, "epochs": 50, "patience": 50}
+    found = run_search(
+        preparation, tmp_path / "out", budget=8, max_trials=99, fixed=fixed, executor=executor
+    )
+    assert found.stopped == "the budget of 8 seconds was spent"
+    assert "the budget was spent in epoch" in str(max(found.trials, key=lambda t: t.id).cause)
+    longest = max(epoch["seconds"] for trial in found.trials for epoch in trial.history)
+    # What comes after the trials is not counted: evaluation and pictures.
+    assert time.monotonic() - started < 8 + longest + 20
+
+
+def test_several_at_once_are_all_there(preparation: Preparation, tmp_path: Path) -> None:
+    found = run_search(preparation, tmp_path / "out", max_trials=4, workers=2)
+    assert sorted(trial.id for trial in found.trials) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("tuner", ["hyperband", "bayesian", "grid"])
+def test_every_tuner_ends_with_a_run(preparation: Preparation, tmp_path: Path, tuner: str) -> None:
+    fixed = {**FIXED, "epochs": 3}
+    found = run_search(preparation, tmp_path / "out", tuner=tuner, max_trials=5, fixed=fixed)
+    assert len(found.trials) == 5
+    assert found.run.metrics["val_accuracy"] == found.best.score
+    if tuner == "hyperband":
+        assert {len(trial.history) for trial in found.trials} == {1, 3}
+    again = run_search(
+        preparation, tmp_path / "out", tuner=tuner, max_trials=5, fixed=fixed, resume=True
+    )
+    assert_same(again, found)
+
+
+def test_several_models_are_one_search(preparation: Preparation, tmp_path: Path) -> None:
+    found = run_search(preparation, tmp_path / "out", "cnn,rnn", max_trials=4)
+    first = [trial.model for trial in sorted(found.trials, key=lambda each: each.id)[:2]]
+    assert first == ["cnn", "rnn"]
+    assert found.run.record["model"] == found.best.model
+
+
+def test_the_best_are_trained_again(preparation: Preparation, tmp_path: Path) -> None:
+    found = run_search(preparation, tmp_path / "out", executions=3, keep=2)
+    assert [len(each.scores) for each in found.finalists] == [3, 3]
+    assert [each.trial for each in found.finalists] == found.trials[:2]
+    assert found.best == winner(found.finalists, "val_accuracy").trial
+    again = run_search(preparation, tmp_path / "out", executions=3, keep=2, resume=True)
+    assert again.finalists == found.finalists
+
+
+def finalist(number: int, cost: int, *scores: float) -> Finalist:
+    known: dict[str, Any] = {"status": "completed", "seconds": 1.0, "values": {}}
+    trial = Trial(id=number, score=scores[0], multiply_adds=cost, **known)
+    return Finalist(trial=trial, scores=scores)
+
+
+@pytest.mark.parametrize(
+    ("finalists", "wins"),
+    [
+        ([finalist(0, 9, 0.9, 0.5, 0.5), finalist(1, 9, 0.8, 0.8, 0.8)], 1),
+        ([finalist(0, 9, 0.80, 0.84), finalist(1, 5, 0.80, 0.83)], 1),
+        ([finalist(0, 9, 0.80, 0.81), finalist(1, 5, 0.70, 0.71)], 0),
+        ([finalist(0, 9, 0.81), finalist(1, 5, 0.80)], 0),
+    ],
+)
+def test_the_winner_is_no_luck_and_no_dearer_than_it_must_be(
+    finalists: list[Finalist], wins: int
 ) -> None:
-    def never(*arguments: Any, **options: Any) -> Any:
-        raise MemoryError("no memory left")
-
-    monkeypatch.setattr(search, "fit", never)
-    with pytest.raises(KerasTextZooError, match="all 3 trials failed: 3 x MemoryError: no memory"):
-        run_search(preparation, tmp_path / "out")
+    assert winner(finalists, "val_accuracy").trial.id == wins
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"max_trials": 0}, "max_trials must be at least 1; got 0"),
+        ({"executions": 0}, "executions must be at least 1; got 0"),
+        ({"workers": 0}, "workers must be at least 1; got 0"),
+        ({"keep": 0}, "keep must be at least 1; got 0"),
+        ({"budget": -1}, "budget must be more than 0 seconds; got -1"),
+        ({"executor": "locale"}, "no executor 'locale'; did you mean 'local'"),
         ({"tuner": "rnadom"}, "no tuner 'rnadom'; did you mean 'random'"),
         ({"objective": "val_acc"}, "no objective 'val_acc'; did you mean 'val_accuracy'"),
         ({"strategy": "multi_worker"}, "fails with more than one worker"),
@@ -285,46 +371,6 @@ def test_a_search_that_could_go_on_says_why_it_stopped(result: tuning.SearchResu
     assert result.stopped == "max_trials 3 was reached"
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_no_point_of_a_small_space_is_left_out(seed: int) -> None:
-    space = joint_space(get_spec("cnn"), small("dense_units", "embedding", "embedding_dropout"))
-    assert count_points(space) == 2 * 3 * 5
-    oracle = Oracle("random", space, "val_accuracy", 99, seed)
-    points = []
-    while (proposal := oracle.ask()) is not None:
-        points.append(tuple(proposal.values.items()))
-        oracle.tell(0.5)
-    assert len(points) == len(set(points)) == 30
-
-
-def test_points_of_a_continuous_space_are_not_counted() -> None:
-    assert count_points(joint_space(get_spec("cnn"), {})) == float("inf")
-
-
-@pytest.mark.filterwarnings("ignore::kerastextzoo.text.TextWarning")
-@pytest.mark.parametrize(
-    ("fixed", "said"),
-    [
-        ({}, r"kernel_sizes: 2,3; 2,3,4; 3,4,5; 2,3,6; 2,4,6,8 spans more than the 1 tokens"),
-        ({"kernel_sizes": "3,2"}, "setting kernel_sizes: 3,2 spans more"),
-    ],
-)
-def test_a_search_of_kernels_that_are_all_too_long_is_refused(
-    splits: Splits, tmp_path: Path, fixed: dict[str, Any], said: str
-) -> None:
-    short = Preparation(splits, TextConfig(min_count=1, max_length=1))
-    with pytest.raises(InputError, match=said):
-        run_search(short, tmp_path / "out", fixed=fixed)
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.filterwarnings("ignore::kerastextzoo.text.TextWarning")
-def test_kernels_of_which_some_are_too_long_are_told(splits: Splits, tmp_path: Path) -> None:
-    short = Preparation(splits, TextConfig(min_count=1, max_length=2))
-    with pytest.warns(tuning.SearchWarning, match="kernel_sizes: 3,4,5 spans more than the 2 tok"):
-        run_search(short, tmp_path / "out", max_trials=1, fixed={**FIXED, "embedding": "random"})
-
-
 def test_vectors_that_are_no_good_end_a_search_before_its_first_trial(
     splits: Splits, tmp_path: Path
 ) -> None:
@@ -338,8 +384,10 @@ def test_vectors_that_are_no_good_end_a_search_before_its_first_trial(
     assert [path.name for path in tmp_path.iterdir()] == ["v.txt"]
 
 
-def test_a_space_without_a_choice_is_refused(preparation: Preparation, tmp_path: Path) -> None:
-    spec = get_spec("cnn")
-    everything = {parameter.name: parameter.default for parameter in joint_space(spec, {}).space}
-    with pytest.raises(InputError, match="nothing is left to search; use train"):
-        run_search(preparation, tmp_path / "out", fixed=everything)
+def test_what_is_seen_while_it_runs(preparation: Preparation, tmp_path: Path) -> None:
+    seen: list[Any] = []
+    run_search(preparation, tmp_path / "out", max_trials=2, view=seen.append)
+    running = [row for rows in seen for row in rows if row.status == "running"]
+    assert {row.id for row in running} == {0, 1}
+    assert any(row.epoch and row.score is not None for row in running)
+    assert [row.status for row in seen[-1]] == ["completed", "completed"]

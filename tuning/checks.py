@@ -1,21 +1,16 @@
 """What is checked before a search, what is told of its limits, and why it ended."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import keras_tuner
-
-from kerastextzoo.builders import get_spec
 from kerastextzoo.distribution import check_strategy
 from kerastextzoo.errors import InputError
 from kerastextzoo.evaluation import check_objective
 from kerastextzoo.settings import check_encoder, check_vectors
-from kerastextzoo.spec import SPANS, ModelSpec
 from kerastextzoo.training import TrainingConfig
-from kerastextzoo.tuning.oracles import check_tuner
-from kerastextzoo.tuning.space import count_points, joint_space, of_kind, values_of
+from kerastextzoo.tuning.oracles import GRID_VALUES, bracket_count, check_tuner, plan_bracket
+from kerastextzoo.tuning.space import JointSpace, find_specs, of_kind, spans_more
 
 
 class SearchWarning(UserWarning):
@@ -23,7 +18,7 @@ class SearchWarning(UserWarning):
 
 
 def check_search(
-    model: str,
+    models: str | Sequence[str],
     *,
     max_length: int,
     tuner: str = "random",
@@ -32,11 +27,11 @@ def check_search(
     vectors: str | Path | None = None,
     objective: str = "val_accuracy",
     strategy: str = "none",
-) -> keras_tuner.HyperParameters:
+) -> JointSpace:
     """Refuse a search that can't be made, before any data is read; return its space.
 
     Args:
-        model: As for `kerastextzoo.tuning.tune`.
+        models: As for `kerastextzoo.tuning.space.find_specs`.
         max_length: Tokens of a text that are read.
         tuner: As for `kerastextzoo.tuning.tune`.
         max_trials: As for `kerastextzoo.tuning.tune`.
@@ -51,83 +46,51 @@ def check_search(
     if max_trials < 1:
         raise InputError(f"max_trials must be at least 1; got {max_trials}")
     check_objective(objective), check_strategy(strategy), check_tuner(tuner)
-    spec, fixed = get_spec(model), fixed or {}
-    space = joint_space(spec, fixed)
-    if not space.space:
+    specs, fixed = find_specs(models), fixed or {}
+    space = JointSpace(specs, fixed, max_length=max_length, vectors=vectors)
+    if not space.hyperparameters.space:
         raise InputError("every setting is fixed, nothing is left to search; use train instead")
-    _check_fixed(spec, space, fixed, max_length=max_length, vectors=vectors)
+    for spec in specs:
+        check_encoder(spec.config.parse(of_kind(fixed, spec.config)), vectors)
+    check_vectors(TrainingConfig.parse(of_kind(fixed, TrainingConfig)), vectors)
     return space
 
 
-def _check_fixed(
-    spec: ModelSpec,
-    space: keras_tuner.HyperParameters,
-    fixed: Mapping[str, object],
-    *,
-    max_length: int,
-    vectors: str | Path | None,
-) -> None:
-    """Refuse what no trial could be trained with.
+def warn_of_limits(space: JointSpace, tuner: str, max_trials: int) -> None:
+    """Warn of what is not searched as it was asked for.
 
     Args:
-        spec: The model.
-        space: What is searched.
-        fixed: Settings by name that are not.
-        max_length: Tokens of a text that are read.
-        vectors: The file of word vectors to start from.
+        space: What `check_search` returned.
+        tuner: As for `kerastextzoo.tuning.tune`.
+        max_trials: As for `kerastextzoo.tuning.tune`.
 
-    Raises:
-        InputError: All kernels or pools of a setting are longer than any text, or
-            `embedding_features` is fixed and is not the width of the vectors.
+    Warns:
+        SearchWarning: The space ends early, values are left out, or no training is a whole one.
     """
-    settings = spec.config.parse(of_kind(fixed, spec.config))
-    check_encoder(settings, vectors)
-    given = settings.too_long(max_length)
-    refused = {name: sizes for name, sizes in given.items() if name in fixed}
-    for parameter in space.space:
-        values = _too_long_values(spec, parameter, max_length)
-        if values and len(values) == len(values_of(parameter)):
-            refused[parameter.name] = "; ".join(map(str, values))
-    for name, sizes in refused.items():
-        raise InputError(
-            f"setting {name}: {sizes} spans more than the {max_length} tokens of a text that are "
-            f"read; raise max_length, or fix {name} at less"
-        )
-    check_vectors(TrainingConfig.parse(of_kind(fixed, TrainingConfig)), vectors)
-
-
-def _too_long_values(spec: ModelSpec, parameter: Any, max_length: int) -> list[Any]:
-    """Return the values of a parameter whose kernels or pools all span more than the texts."""
-    name = parameter.name
-    return [
-        value
-        for value in (values_of(parameter) if name in SPANS else [])
-        if name in spec.config.parse({name: value}).too_long(max_length)
-    ]
-
-
-def warn_of_limits(
-    spec: ModelSpec, space: keras_tuner.HyperParameters, max_trials: int, max_length: int
-) -> None:
-    """Warn of a space that ends early, and of values that make no sense."""
-    points = count_points(space)
+    told = []
+    points = space.count_points(GRID_VALUES if tuner == "grid" else 0)
     if points < max_trials:
-        warnings.warn(
+        told.append(
             f"the space has {points} points; the search will stop after {points} trials, "
-            f"before max_trials {max_trials}",
-            SearchWarning,
-            stacklevel=3,
+            f"before max_trials {max_trials}"
         )
-    for parameter in space.space:
-        values = _too_long_values(spec, parameter, max_length)
-        if values:
-            warnings.warn(
-                f"setting {parameter.name}: {'; '.join(map(str, values))} spans more than the "
-                f"{max_length} tokens of a text that are read, and is searched all the same; "
-                f"raise max_length, or fix {parameter.name}",
-                SearchWarning,
-                stacklevel=3,
+    for name, values in space.left_out.items():
+        too_long = "; ".join(map(str, values))
+        told.append(
+            f"{spans_more(name, too_long, space.max_length)}, and is left out of the search; "
+            f"raise max_length to search it"
+        )
+    if tuner == "hyperband":
+        epochs = TrainingConfig.parse(of_kind(space.fixed, TrainingConfig)).epochs
+        sizes, lengths = plan_bracket(epochs, bracket_count(epochs) - 1)
+        if max_trials < sum(sizes):
+            told.append(
+                f"hyperband takes {sum(sizes)} trials until the first ends after all {epochs} "
+                f"epochs, the others stop after {lengths[0]} or more; got max_trials {max_trials}; "
+                "raise it, or lower epochs"
             )
+    for warning in told:
+        warnings.warn(warning, SearchWarning, stacklevel=3)
 
 
 def why_stopped(trials: int, points: float, max_trials: int) -> str:

@@ -1,125 +1,176 @@
 """The search: propose, train, record, and turn the best trial into a run.
 
-`search.json` says what is searched; each trial is a folder that is whole or not there. Going on
-after a break means to propose again from the start, and to train only what is not recorded.
+`search.json` says what is searched. Each trial has a folder: `proposal.json` before it starts,
+`trial.json` once it has ended. Going on after a break means to ask and tell the oracle what it was
+asked and told before, and to train what has not ended.
 """
 
-import os
 import shutil
+import statistics
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import keras
 import pandas as pd
 
 from kerastextzoo import plots
-from kerastextzoo.builders import get_spec
-from kerastextzoo.errors import InputError, KerasTextZooError, named, quoted
+from kerastextzoo.errors import InputError, KerasTextZooError, named
 from kerastextzoo.evaluation import OBJECTIVES, choose_objective
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.progress import Track, silent
-from kerastextzoo.run import Run, copy_run, versions, write_run
+from kerastextzoo.run import Run, copy_run, versions
 from kerastextzoo.seeds import derive_seed
-from kerastextzoo.spec import ModelSpec
 from kerastextzoo.storage import (
     FORMAT,
-    check_free,
     clear_leftovers,
     move_into,
     read_json,
-    staged,
     write_atomically,
     write_json,
 )
-from kerastextzoo.training import TrainingConfig, check_for_data, evaluate_part, evaluate_test, fit
+from kerastextzoo.stored_preparation import store, store_start
+from kerastextzoo.training import TrainingConfig, check_for_data, evaluate_part, evaluate_test
 from kerastextzoo.tuning.checks import check_search, warn_of_limits, why_stopped
-from kerastextzoo.tuning.oracles import Oracle
-from kerastextzoo.tuning.space import count_points, draw, of_kind
-from kerastextzoo.tuning.trials import RECORD, Trial, ranked, read_trial, trial_folder
+from kerastextzoo.tuning.executors import Ended, Executor, make_executor
+from kerastextzoo.tuning.finalists import MOST_FINALISTS, Finalist, train_again, winner
+from kerastextzoo.tuning.folder import MARKER, held
+from kerastextzoo.tuning.importance import importances
+from kerastextzoo.tuning.oracles import GRID_VALUES, Oracle
+from kerastextzoo.tuning.space import JointSpace, of_kind
+from kerastextzoo.tuning.tensorboard import log_trial
+from kerastextzoo.tuning.trials import (
+    MODEL,
+    RECORD,
+    Trial,
+    ranked,
+    read_trial,
+    trial_folder,
+)
+from kerastextzoo.tuning.view import View, ended_row, running_row
+from kerastextzoo.tuning.worker import CHECKPOINT, Job
 
-SEARCH = "search.json"
+PROPOSAL = "proposal.json"
+TENSORBOARD = "tensorboard"
+_ATTEMPTS = "attempts.json"
+_SECONDS_OF_A_LOOK = 0.5
+# A process that dies is given so many more; a search that is killed again and again in the same
+# epoch is likely killed by it.
+_RETRIES = 2
+_MOST_STARTS = 30
+_FEWEST_FOR_A_HURDLE = 4
+_MOST_FOR_FINALISTS = 0.4  # of the budget
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchResult:
     """A search that has ended.
 
     Attributes:
-        run: The best trial as a run, with its figures on the test texts.
+        run: The winner as a run, with its figures on the test texts.
+        best: The winner.
         trials: All trials, best first.
+        finalists: The best few over several seeds, from which the winner was chosen.
         objective: What they are ranked by.
         stopped: Why there are no more trials.
     """
 
     run: Run
+    best: Trial
     trials: list[Trial]
+    finalists: list[Finalist]
     objective: str
     stopped: str
 
-    @property
-    def best(self) -> Trial:
-        """The winner."""
-        return self.trials[0]
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row a trial, best first, a column for each setting that was drawn."""
+        return to_dataframe(self.trials, self.objective)
 
-    def leaderboard(self) -> pd.DataFrame:
-        """Return one row a trial, best first."""
-        return pd.DataFrame(
-            [
-                {
-                    "trial": trial.id,
-                    "status": trial.status,
-                    self.objective: trial.score,
-                    "seconds": trial.seconds,
-                    **trial.values,
-                }
-                for trial in self.trials
-            ]
-        )
+
+def to_dataframe(trials: Sequence[Trial], objective: str) -> pd.DataFrame:
+    """Return one row a trial, a column for each setting that was drawn."""
+    return pd.DataFrame(
+        [
+            {
+                "trial": trial.id,
+                "status": trial.status,
+                objective: trial.score,
+                "seconds": trial.seconds,
+                "epochs": len(trial.history),
+                "parameters": trial.parameters,
+                "model": trial.model,
+                **trial.values,
+                "cause": trial.cause,
+            }
+            for trial in trials
+        ]
+    )
 
 
 def tune(
     preparation: Preparation,
-    model: str,
+    model: str | Sequence[str],
     out: str | Path,
     *,
     tuner: str = "random",
     max_trials: int = 10,
+    executions: int = 1,
+    budget: float | None = None,
     fixed: Mapping[str, object] | None = None,
     seed: int = 0,
     objective: str | None = None,
     strategy: str = "none",
+    workers: int = 1,
+    executor: str | Executor = "local",
+    keep: int = 3,
+    early_stopping: bool = True,
     resume: bool = False,
     overwrite: bool = False,
     track: Track = silent,
+    view: View | None = None,
 ) -> SearchResult:
-    """Search the settings of a model and its training.
+    """Search the settings of a model, or of several, and their training.
+
+    Each trial runs in a process of its own; what it learned is on disk after every epoch, so a
+    search that is killed at any moment can go on with `resume` and ends as it would have.
 
     Args:
         preparation: The data, made ready.
-        model: A name of `kerastextzoo.builders.list_models()`.
-        out: The folder of the search, and of the run that its best trial becomes.
-        tuner: How trials are proposed: `random`. The first is always the zoo's defaults.
+        model: A name of `kerastextzoo.builders.list_models()`, several, or `all` that read tokens.
+        out: The folder of the search, and of the run that the winner becomes.
+        tuner: How trials are proposed: `random`, `hyperband`, `bayesian` or `grid`. The first are
+            always the zoo's defaults.
         max_trials: Trials in all.
+        executions: Trainings of each of the best few trials, with seeds of their own; the best mean
+            wins, or the cheapest model that is not worse than that by more than chance.
+        budget: Seconds after which the search comes to its end, late by an epoch at most.
         fixed: Settings by name that are not searched.
         seed: Of the proposals and of every training.
         objective: What trials are ranked by: a name in `kerastextzoo.evaluation.OBJECTIVES`; None:
             `val_accuracy`, or `val_micro_f1` for multi-label data.
-        strategy: `none`, or `mirrored` to train each trial on all devices of this machine.
+        strategy: `none`, or `mirrored` to train each trial on all devices of its machine.
+        workers: Trials at once; they share the cores and GPUs of the machine.
+        executor: `local`: processes of this machine; `ray`: tasks of a Ray cluster; or your own.
+        keep: Models that are kept, those of the best trials.
+        early_stopping: Whether to stop a trial that is behind half of the others.
         resume: Go on with the search in `out`.
         overwrite: Delete the search in `out` first.
         track: Progress.
+        view: Called now and then with what there is to see of each trial.
 
     Raises:
-        InputError: A setting is wrong, or `out` holds something else.
+        InputError: A setting is wrong, or `out` holds something else or is in use.
         KerasTextZooError: No trial completed.
 
     Warns:
         SearchWarning: The space has fewer points than `max_trials`, or values that make no sense.
     """
-    objective = choose_objective(objective, multi_label=preparation.splits.multi_label)
+    started = time.time()
+    fixed = dict(fixed or {})
+    objective = choose_objective(objective, multi_label=preparation.multi_label)
     space = check_search(
         model,
         max_length=preparation.config.max_length,
@@ -130,209 +181,441 @@ def tune(
         objective=objective,
         strategy=strategy,
     )
-    defaults, _ = draw(get_spec(model), space, fixed or {})
-    preparation = preparation.suited_to(defaults)
-    search = _Search(
-        preparation=preparation,
-        spec=get_spec(model),
-        out=Path(out),
-        fixed=dict(fixed or {}),
-        seed=seed,
-        objective=objective,
-        strategy=strategy,
-        track=track,
-    )
-    if preparation.vectors is not None and search.fixed.get("embedding") != "random":
+    _check_counts(executions=executions, workers=workers, keep=keep, budget=budget)
+    drawn = space.draw(space.defaults()[0])
+    preparation = preparation.suited_to(drawn.settings)
+    if preparation.vectors is not None and fixed.get("embedding") != "random":
         # Vectors that are no good stop the search here, not each of its trials.
         preparation.start("frozen", TrainingConfig().embedding_features)
-    check_for_data(TrainingConfig.parse(of_kind(search.fixed, TrainingConfig)), preparation)
-    warn_of_limits(search.spec, space, max_trials, preparation.config.max_length)
-    oracle = Oracle(tuner, space, objective, max_trials, seed)
-    search.open({"tuner": tuner, "space": space.get_config()["space"]}, resume, overwrite)
-    trials = search.run(oracle, max_trials)
-    stopped = why_stopped(len(trials), count_points(space), max_trials)
-    search.close(stopped)
-    return search.finish(ranked(trials, objective), stopped)
+    check_for_data(TrainingConfig.parse(of_kind(fixed, TrainingConfig)), preparation)
+    warn_of_limits(space, tuner, max_trials)
+    oracle = Oracle(tuner, space, objective, max_trials, seed, max_epochs=drawn.config.epochs)
+    identity = {
+        "format": FORMAT,
+        "model": ",".join(space.specs),
+        "seed": seed,
+        "objective": objective,
+        "direction": OBJECTIVES[objective],
+        "strategy": strategy,
+        "data": preparation.fingerprint,
+        "text": preparation.config.model_dump(mode="json"),
+        "embedding": preparation.describe_embedding(),
+        "early_stopping": early_stopping,
+        "keep": keep,
+        "versions": versions(),
+        "tuner": tuner,
+        "space": space.config(),
+    }
+    out = Path(out)
+    runner = make_executor(executor, workers)
+    try:
+        with (
+            held(out, identity, resume=resume, overwrite=overwrite),
+            _stored(preparation, out / ".data.tmp") as data,
+        ):
+            search = _Search(
+                preparation=preparation,
+                space=space,
+                tuner=tuner,
+                oracle=oracle,
+                executor=runner,
+                out=out,
+                data=data,
+                max_trials=max_trials,
+                executions=executions,
+                seed=seed,
+                objective=objective,
+                strategy=strategy,
+                keep=keep,
+                early_stopping=early_stopping and tuner != "hyperband",
+                started=started,
+                deadline=started + budget if budget else None,
+                track=track,
+                view=view,
+            )
+            return search.run()
+    finally:
+        runner.close()
 
 
-@dataclass(frozen=True, kw_only=True)
+@contextmanager
+def _stored(preparation: Preparation, folder: Path) -> Iterator[Path]:
+    """Give the data in a folder for as long as trials may read it."""
+    folder.mkdir()
+    try:
+        store(preparation, folder)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_counts(*, budget: float | None, **counts: int) -> None:
+    for name, count in counts.items():
+        if count < 1:
+            raise InputError(f"{name} must be at least 1; got {count}")
+    if budget is not None and budget <= 0:
+        raise InputError(f"budget must be more than 0 seconds; got {budget:g}")
+
+
+@dataclass(kw_only=True)
 class _Search:
     preparation: Preparation
-    spec: ModelSpec
+    space: JointSpace
+    tuner: str
+    oracle: Oracle
+    executor: Executor
     out: Path
-    fixed: dict[str, object]
+    data: Path
+    max_trials: int
+    executions: int
     seed: int
     objective: str
     strategy: str
+    keep: int
+    early_stopping: bool
+    started: float
+    deadline: float | None
     track: Track
+    view: View | None
+    #: By trial what `proposal.json` says, and how those that have ended did.
+    proposals: list[dict[str, Any]] = field(default_factory=list)
+    ended: dict[int, Trial] = field(default_factory=dict)
+    #: Trials of whose end the oracle does not know yet; those to be started; those that run.
+    untold: list[int] = field(default_factory=list)
+    waiting: list[int] = field(default_factory=list)
+    running: dict[Path, tuple[Job, float]] = field(default_factory=dict)
+    #: What the oracle was told, and None for a question without an answer, since it last proposed.
+    events: list[int | None] = field(default_factory=list)
 
-    def open(self, proposals: dict[str, Any], resume: bool, overwrite: bool) -> None:
-        """Start a search in `out`, or check that the one there is this one."""
-        identity = {
-            "format": FORMAT,
-            "model": self.spec.name,
-            "seed": self.seed,
-            "objective": self.objective,
-            "direction": OBJECTIVES[self.objective],
-            "strategy": self.strategy,
-            "fixed": {name: str(value) for name, value in self.fixed.items()},
-            "data": self.preparation.splits.fingerprint,
-            "text": self.preparation.config.model_dump(mode="json"),
-            "embedding": self.preparation.describe_embedding(),
-            "versions": versions(),
-            **proposals,
-        }
-        marker = self.out / SEARCH
-        if resume and marker.is_file():
-            _refuse_other(read_json(marker), identity, self.out)
-            write_json(marker, identity)
-            clear_leftovers(self.out)
-            clear_leftovers(self.out / "trials")
-            return
-        if resume:
-            raise InputError(f"no search to resume in {named(self.out)}; leave out --resume")
-        if overwrite and self.out.exists():
-            if not marker.is_file():
-                raise InputError(f"{named(self.out)} holds no {SEARCH}, so it is not deleted")
-            doomed = self.out.with_name(f".{self.out.name}.{os.getpid()}.old")
-            self.out.rename(doomed)
-            shutil.rmtree(doomed)
-        if marker.is_file():
-            raise InputError(
-                f"{named(self.out)} holds a search already; use --resume or --overwrite"
-            )
-        check_free(self.out)
-        (self.out / "trials").mkdir(parents=True)
-        write_json(marker, identity)
-
-    def run(self, oracle: Oracle, max_trials: int) -> list[Trial]:
-        """Train what is proposed and not recorded."""
-        trials: list[Trial] = []
-        while (proposal := oracle.ask()) is not None:
-            self.track(f"tuning {self.spec.name}", len(trials), max_trials, _best_so_far(trials))
-            trial = read_trial(self.out, len(trials)) or self._train(len(trials), proposal)
-            if trial.values != proposal.values:
-                raise InputError(
-                    f"trial {trial.id} in {named(self.out)} has other values than the search "
-                    "proposes; it is damaged or of another version: choose another --out"
-                )
-            oracle.tell(trial.score)
-            trials.append(trial)
-        self.track(f"tuning {self.spec.name}", max_trials, max_trials, _best_so_far(trials))
-        return trials
-
-    def _train(self, trial_id: int, proposal: Any) -> Trial:
-        started = time.monotonic()
-        values = dict(proposal.values)
-        settings, config = draw(self.spec, proposal, self.fixed)
-        folder = trial_folder(self.out, trial_id)
-        known: dict[str, Any] = {
-            "id": trial_id,
-            "values": values,
-            "config": {
-                "model": settings.model_dump(mode="json"),
-                "training": config.model_dump(mode="json"),
-            },
-        }
-        seed = derive_seed(self.seed, "trial", trial_id)
-        _forget_the_last_trial()
-        try:
-            fitted = fit(
-                self.preparation,
-                self.spec.name,
-                settings,
-                config,
-                seed=seed,
-                objective=self.objective,
-                strategy=self.strategy,
-                track=self.track,
-            )
-        except Exception as error:
-            reason = f"{type(error).__name__}: {_essence(str(error))}"
-            seconds = round(time.monotonic() - started, 3)
-            trial = Trial(**known, status="failed", score=None, seconds=seconds, error=reason)
-            with staged(folder, "trial") as stage:
-                write_json(stage / RECORD, trial.as_dict())
-            return trial
-        trial = Trial(
-            **known,
-            status="completed",
-            score=fitted.validation.objective(self.objective),
-            seconds=round(time.monotonic() - started, 3),
-        )
-        write_run(
-            folder,
-            self.preparation,
-            fitted,
-            settings=settings,
-            config=config,
-            seed=seed,
-            objective=self.objective,
-            strategy=self.strategy,
-            extra={RECORD: trial.as_dict()},
-        )
-        return trial
-
-    def close(self, stopped: str) -> None:
-        """Record why there are no more trials."""
-        marker = self.out / SEARCH
+    def run(self) -> SearchResult:
+        """Search, choose, and write the run."""
+        self._replay()
+        while True:
+            self._fill()
+            self._show()
+            if not self.running:
+                break
+            for ended in self.executor.wait(_SECONDS_OF_A_LOOK):
+                self._settle(ended)
+        stopped = self._why_stopped()
+        marker = self.out / MARKER
         write_json(marker, {**read_json(marker), "stopped": stopped})
-
-    def finish(self, trials: list[Trial], stopped: str) -> SearchResult:
-        """Turn the best trial into the run of this search."""
+        trials = ranked(list(self.ended.values()), self.objective)
         if not trials or trials[0].score is None:
-            causes = pd.Series([trial.error for trial in trials]).value_counts()
+            causes = pd.Series([trial.cause for trial in trials], dtype=object).value_counts()
             told = "; ".join(f"{count} x {cause}" for cause, count in causes.items())
             raise KerasTextZooError(f"all {len(trials)} trials failed: {told}")
-        folder = trial_folder(self.out, trials[0].id)
-        best = Run(folder)
-        preparation = self.preparation.suited_to(best.settings)
-        again = evaluate_part(best.model, preparation, "validation").objective(self.objective)
-        if again != trials[0].score:
+        return self._finish(trials, stopped)
+
+    # What was done before.
+
+    def _replay(self) -> None:
+        """Bring the oracle to where it was, and find the trials that have not ended."""
+        while len(self.proposals) < self.max_trials:
+            number = len(self.proposals)
+            folder = trial_folder(self.out, number)
+            if not (folder / PROPOSAL).exists():
+                break
+            recorded = read_json(folder / PROPOSAL)
+            for event in recorded["events"]:
+                if event is None:
+                    self.oracle.ask()
+                else:
+                    self._tell(event)
+            proposal = self.oracle.ask()
+            if proposal is None or proposal.values != recorded["values"]:
+                raise InputError(
+                    f"trial {number} in {named(self.out)} has other values than the search "
+                    "proposes; it is damaged or of another version: choose another --out"
+                )
+            self.events.clear()
+            self.proposals.append(recorded)
+            clear_leftovers(folder)
+            if trial := read_trial(folder):
+                self._note(trial)
+                if not (self.out / TENSORBOARD / folder.name).exists():
+                    log_trial(self.out / TENSORBOARD, trial, self.objective)
+            else:
+                self.waiting.append(number)
+        for folder in sorted((self.out / "trials").iterdir())[len(self.proposals) :]:
+            # Begun and not proposed, or beyond the trials that are asked for now.
+            if not (folder / PROPOSAL).exists():
+                shutil.rmtree(folder)
+
+    def _note(self, trial: Trial) -> None:
+        self.ended[trial.id] = trial
+        self.untold.append(trial.id)
+
+    def _tell(self, number: int) -> None:
+        self.oracle.tell(number, self.ended[number].score)
+        self.untold.remove(number)
+        self.events.append(number)
+
+    # What is to be done.
+
+    def _fill(self) -> None:
+        """Start as many trials as can run at once."""
+        while len(self.running) < self.executor.slots:
+            number = self.waiting.pop(0) if self.waiting else self._propose()
+            if number is None:
+                return
+            self._start(number)
+
+    def _propose(self) -> int | None:
+        if len(self.proposals) >= self.max_trials or self._is_over():
+            return None
+        if self.events and self.events[-1] is None and not self.untold:
+            # It was asked already, and knows nothing new.
+            return None
+        for number in list(self.untold):
+            self._tell(number)
+        proposal = self.oracle.ask()
+        if proposal is None:
+            self.events.append(None)
+            return None
+        folder = trial_folder(self.out, proposal.id)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        recorded = {
+            "values": proposal.values,
+            "epochs": proposal.epochs,
+            "continues": proposal.continues,
+            "events": self.events,
+            "hurdles": self._hurdles(),
+            "save_from": self._least_kept(),
+        }
+        write_json(folder / PROPOSAL, recorded)
+        self.events = []
+        self.proposals.append(recorded)
+        return proposal.id
+
+    def _hurdles(self) -> list[float]:
+        """Return the median of the best scores so far, by epoch, where there are enough."""
+        if not self.early_stopping:
+            return []
+        best = max if OBJECTIVES[self.objective] == "max" else min
+        curves = [
+            list(accumulate((epoch[self.objective] for epoch in trial.history), best))
+            for trial in self.ended.values()
+        ]
+        found = []
+        for epoch in range(max(map(len, curves), default=0)):
+            there = [curve[epoch] for curve in curves if len(curve) > epoch]
+            if len(there) < _FEWEST_FOR_A_HURDLE:
+                break
+            found.append(statistics.median(there))
+        return found
+
+    def _least_kept(self) -> float | None:
+        """Return the score of the last of the models that are kept, once there are so many."""
+        best = ranked(list(self.ended.values()), self.objective)[: self.keep]
+        return best[-1].score if len(best) == self.keep else None
+
+    def _start(self, number: int) -> None:
+        attempts = self._attempts(number)
+        if attempts["starts"] >= _MOST_STARTS:
+            self._fail(number, f"the search was killed {_MOST_STARTS} times in the same epoch")
+            return
+        checkpoint = trial_folder(self.out, number) / CHECKPOINT
+        at = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        attempts |= {"starts": attempts["starts"] + 1 if attempts["at"] == at else 1, "at": at}
+        write_json(trial_folder(self.out, number) / _ATTEMPTS, attempts)
+        job = self._job(number, attempts["halvings"])
+        config = TrainingConfig.parse(job.training)
+        store_start(
+            self.preparation,
+            self.data,
+            config.embedding,
+            config.embedding_features,
+            config.wide_ngrams,
+            config.wide_buckets,
+        )
+        self.running[job.folder] = (job, time.time())
+        self.executor.start(job)
+
+    def _attempts(self, number: int) -> dict[str, Any]:
+        path = trial_folder(self.out, number) / _ATTEMPTS
+        return (
+            read_json(path)
+            if path.exists()
+            else {"starts": 0, "at": 0, "deaths": [], "halvings": 0}
+        )
+
+    def _job(self, number: int, halvings: int = 0) -> Job:
+        proposal = self.proposals[number]
+        drawn = self.space.draw(proposal["values"])
+        first, continues = number, proposal["continues"]
+        while (earlier := self.proposals[first]["continues"]) is not None:
+            first = earlier
+        return Job(
+            id=number,
+            folder=trial_folder(self.out, number),
+            data=self.data,
+            model=drawn.spec.name,
+            values=proposal["values"],
+            settings=drawn.settings.model_dump(mode="json"),
+            training=drawn.config.model_dump(mode="json"),
+            seed=derive_seed(self.seed, "trial", first),
+            objective=self.objective,
+            strategy=self.strategy,
+            until=proposal["epochs"],
+            continues=None if continues is None else trial_folder(self.out, continues),
+            hurdles=tuple(proposal["hurdles"]),
+            deadline=self._deadline(),
+            save_from=proposal["save_from"],
+            halvings=halvings,
+        )
+
+    # How it ended.
+
+    def _settle(self, ended: Ended) -> None:
+        """Take note of the end of a trial's process."""
+        job, _ = self.running.pop(ended.folder)
+        trial = read_trial(job.folder)
+        if trial is None:
+            self._retry(job.id, ended)
+            return
+        self._note(trial)
+        log_trial(self.out / TENSORBOARD, trial, self.objective)
+        self._drop_models()
+
+    def _retry(self, number: int, ended: Ended) -> None:
+        """Start a trial once more whose process died, but not for ever."""
+        attempts = self._attempts(number)
+        attempts["deaths"].append(ended.cause or "its process ended without a result")
+        attempts["halvings"] += ended.out_of_memory
+        write_json(trial_folder(self.out, number) / _ATTEMPTS, attempts)
+        if ended.out_of_memory:
+            (trial_folder(self.out, number) / CHECKPOINT).unlink(missing_ok=True)
+        if len(attempts["deaths"]) > _RETRIES:
+            self._fail(number, attempts["deaths"][-1])
+        else:
+            self.waiting.insert(0, number)
+
+    def _fail(self, number: int, cause: str) -> None:
+        job = self._job(number)
+        trial = Trial(
+            id=number,
+            status="failed",
+            score=None,
+            seconds=0.0,
+            values=self.proposals[number]["values"],
+            model=job.model,
+            config={"model": dict(job.settings), "training": dict(job.training)},
+            seed=job.seed,
+            cause=cause,
+        )
+        write_json(job.folder / RECORD, trial.record())
+        (job.folder / CHECKPOINT).unlink(missing_ok=True)
+        self._note(trial)
+
+    def _drop_models(self) -> None:
+        """Keep the models of the best trials alone."""
+        for trial in ranked(list(self.ended.values()), self.objective)[self.keep :]:
+            model = trial_folder(self.out, trial.id) / MODEL
+            if model.exists():
+                doomed = model.with_name(f".{MODEL}.tmp")
+                model.rename(doomed)
+                shutil.rmtree(doomed)
+
+    # When it ends.
+
+    def _deadline(self) -> float | None:
+        """Return when the last trial has to end, so that there is time for the finalists."""
+        if self.deadline is None:
+            return None
+        seconds = [trial.seconds for trial in self.ended.values() if trial.score is not None]
+        if self.executions == 1 or not seconds:
+            return self.deadline
+        rounds = -(-min(MOST_FINALISTS, self.keep) * (self.executions - 1) // self.executor.slots)
+        most = _MOST_FOR_FINALISTS * (self.deadline - self.started)
+        return self.deadline - min(rounds * statistics.median(seconds), most)
+
+    def _is_over(self) -> bool:
+        deadline = self._deadline()
+        return deadline is not None and time.time() >= deadline
+
+    def _why_stopped(self) -> str:
+        if self.deadline and self._is_over() and len(self.proposals) < self.max_trials:
+            return f"the budget of {self.deadline - self.started:.0f} seconds was spent"
+        points = self.space.count_points(GRID_VALUES if self.tuner == "grid" else 0)
+        return why_stopped(len(self.ended), points, self.max_trials)
+
+    # What is seen.
+
+    def _show(self) -> None:
+        done = len(self.ended)
+        scores = ranked(list(self.ended.values()), self.objective)
+        failed = sum(trial.status == "failed" for trial in scores)
+        best = f", best {scores[0].score:.4f}" if scores and scores[0].score is not None else ""
+        note = f"{done - failed} completed, {failed} failed{best}"
+        self.track(f"tuning {self._names()}", done, self.max_trials, note)
+        if self.view:
+            running = [running_row(*each) for each in self.running.values()]
+            self.view([*map(ended_row, scores), *running])
+
+    def _names(self) -> str:
+        return ",".join(self.space.specs)
+
+    # The winner.
+
+    def _finish(self, trials: list[Trial], stopped: str) -> SearchResult:
+        """Turn the winner into the run of this search."""
+        finalists = self._finalists(trials)
+        best = winner(finalists, self.objective).trial
+        folder = trial_folder(self.out, best.id) / MODEL
+        run = Run(folder)
+        again = evaluate_part(run.model, self.preparation, "validation").objective(self.objective)
+        if again != best.score:
             raise KerasTextZooError(
-                f"the saved model of trial {trials[0].id} scores {again}, "
-                f"its training said {trials[0].score}"
+                f"the saved model of trial {best.id} scores {again}, its training said {best.score}"
             )
-        test = evaluate_test(best.model, self.preparation, best.evaluation["validation"])
+        test = evaluate_test(run.model, self.preparation, run.evaluation["validation"])
         stage = self.out / ".best.tmp"
         copy_run(folder, stage, test)
         move_into(stage, self.out)
-        result = SearchResult(Run(self.out), trials, self.objective, stopped)
-        write_atomically(self.out / "leaderboard.csv", result.leaderboard().to_csv(index=False))
+        for leftover in (self.out / "trials").glob(f"*/{CHECKPOINT}"):
+            leftover.unlink()
+        result = SearchResult(
+            run=Run(self.out),
+            best=best,
+            trials=trials,
+            finalists=finalists,
+            objective=self.objective,
+            stopped=stopped,
+        )
+        write_atomically(self.out / "trials.csv", result.to_dataframe().to_csv(index=False))
+        write_json(self.out / "finalists.json", [each.as_dict() for each in finalists])
         plots.draw_search(
-            [trial.as_dict() for trial in trials], self.objective, self.out / "search.png"
+            [trial.as_dict() for trial in trials],
+            self.objective,
+            self.out / "search.png",
+            {str(k): v for k, v in importances(trials, self.objective).items()},
         )
         return result
 
-
-def _forget_the_last_trial() -> None:
-    """Free the graphs of earlier trials; what Keras was set to stays."""
-    policy = keras.config.dtype_policy()
-    keras.utils.clear_session()
-    keras.config.set_dtype_policy(policy)
-
-
-def _refuse_other(recorded: dict[str, Any], wanted: dict[str, Any], out: Path) -> None:
-    different = [name for name in wanted if recorded.get(name) != wanted[name]]
-    if different:
-        told = ", ".join(
-            f"{name} was {quoted(recorded.get(name))}, is {quoted(wanted[name])}"
-            for name in different
-        )
-        raise InputError(
-            f"the search in {named(out)} is another one: {told}; "
-            "give the same options, another --out, or --overwrite"
-        )
-
-
-def _essence(message: str) -> str:
-    """Return the line that tells most: TensorFlow puts it after a heading and a stack."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    if lines and lines[0].startswith("Graph execution error"):
-        return max(lines[1:], key=len, default=lines[0])
-    return lines[0] if lines else "no message"
-
-
-def _best_so_far(trials: list[Trial]) -> str:
-    scores = [trial.score for trial in trials if trial.score is not None]
-    return f"{len(scores)} completed, {len(trials) - len(scores)} failed"
+    def _finalists(self, trials: list[Trial]) -> list[Finalist]:
+        """Train the best few again with other seeds."""
+        best = [trial for trial in trials if trial.score is not None]
+        best = best[: min(self.keep, MOST_FINALISTS) if self.executions > 1 else 1]
+        jobs = [
+            replace(
+                self._job(trial.id),
+                folder=self.out / "finalists" / f"{trial.id:04d}-{place + 1}",
+                training=trial.config["training"],
+                seed=derive_seed(self.seed, "finalist", trial.id, place + 1),
+                continues=None,
+                hurdles=(),
+                deadline=self.deadline,
+                save=False,
+            )
+            for place in range(self.executions - 1)
+            for trial in best
+        ]
+        train_again(jobs, self.executor, self.deadline, self.track)
+        scores = {trial.id: [float(trial.score or 0)] for trial in best}
+        for job in jobs:
+            again = read_trial(job.folder)
+            if again and again.status == "completed" and again.score is not None:
+                scores[job.id].append(again.score)
+        return [Finalist(trial=trial, scores=tuple(scores[trial.id])) for trial in best]

@@ -1,6 +1,6 @@
-"""What is known of each trial: a folder with `trial.json`, and the run where it completed."""
+"""What is known of each trial: a folder with what was proposed, and `trial.json` once it ended."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,6 +8,7 @@ from kerastextzoo.evaluation import OBJECTIVES
 from kerastextzoo.storage import read_json
 
 RECORD = "trial.json"
+MODEL = "model"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,24 +17,42 @@ class Trial:
 
     Attributes:
         id: Counted from 0.
-        status: `completed`, or `failed` for the reason in `error`.
+        status: `completed`, or `stopped` early or `failed` for the reason in `cause`.
         score: The objective on the validation texts; None where it failed.
-        seconds: Wall-clock time.
+        seconds: Of its epochs.
         values: What the search drew.
+        model: A model of the zoo.
         config: All settings of the model (`model`) and the training (`training`).
-        error: Why it failed, in one line.
+        seed: Of weights, order and dropout.
+        cause: Why it was stopped or failed, in one line.
+        best_epoch: Counted from 1.
+        parameters: Numbers of the model.
+        multiply_adds: Of one token.
+        history: One entry an epoch.
     """
 
     id: int
-    status: Literal["completed", "failed"]
+    status: Literal["completed", "stopped", "failed"]
     score: float | None
     seconds: float
     values: dict[str, Any]
+    model: str = ""
     config: dict[str, Any] = field(default_factory=dict)
-    error: str | None = None
+    seed: int = 0
+    cause: str | None = None
+    best_epoch: int | None = None
+    parameters: int | None = None
+    multiply_adds: int | None = None
+    history: list[dict[str, float]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields by name, ready for JSON."""
+        """Return the fields by name, ready for JSON, the history left out."""
+        told = asdict(self)
+        del told["history"]
+        return told
+
+    def record(self) -> dict[str, Any]:
+        """Return all fields by name, ready for JSON."""
         return asdict(self)
 
 
@@ -42,14 +61,31 @@ def trial_folder(search: Path, trial_id: int) -> Path:
     return search / "trials" / f"{trial_id:04d}"
 
 
-def read_trial(search: Path, trial_id: int) -> Trial | None:
-    """Return what is recorded of a trial; None where it has not ended."""
-    folder = trial_folder(search, trial_id)
-    return Trial(**read_json(folder / RECORD)) if folder.exists() else None
+def read_trial(folder: Path) -> Trial | None:
+    """Return what is recorded of the trial in a folder; None where it has not ended.
+
+    Raises:
+        InputError: The record is damaged.
+    """
+    path = folder / RECORD
+    if not path.exists():
+        return None
+    known = {each.name for each in fields(Trial)}
+    return Trial(**{name: value for name, value in read_json(path).items() if name in known})
+
+
+def is_better(score: float, other: float, objective: str) -> bool:
+    """Say whether a score is better than another.
+
+    Example:
+        >>> is_better(0.3, 0.4, "val_loss"), is_better(0.3, 0.4, "val_accuracy")
+        (True, False)
+    """
+    return score > other if OBJECTIVES[objective] == "max" else score < other
 
 
 def ranked(trials: list[Trial], objective: str) -> list[Trial]:
-    """Return the trials, best first, ties by id, failures last.
+    """Return the trials, best first, the cheaper of two alike, then by id, failures last.
 
     Example:
         >>> known = {"status": "completed", "seconds": 1.0, "values": {}}
@@ -63,6 +99,7 @@ def ranked(trials: list[Trial], objective: str) -> list[Trial]:
         key=lambda trial: (
             trial.score is None,
             sign * trial.score if trial.score is not None else 0,
+            trial.multiply_adds or 0,
             trial.id,
         ),
     )
