@@ -9,7 +9,7 @@ with those of a search that was left alone; and no trial may have been started t
 """
 
 import argparse
-import errno
+import contextlib
 import hashlib
 import json
 import os
@@ -26,7 +26,9 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
+from benchmarks.writes import PLAN, count_writes, counted
 from kerastextzoo.data import load_dataset
+from kerastextzoo.errors import InputError
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.run import Run
 from kerastextzoo.splits import Splits, make_splits
@@ -38,8 +40,6 @@ from kerastextzoo.tuning.worker import Job, work
 TRIALS = 4
 FIXED = {"epochs": 2, "filters": 8, "dense_units": 0, "embedding": "random", "batch_size": "64"}
 _TEXTS_A_CLASS = 60
-_PLAN = "plan.json"
-_FOR_EVER = 600
 _DISK_FULL = 28
 _SHARE_OF_FULL_DISKS = 0.1
 _MOST_STUCK = 3
@@ -86,12 +86,12 @@ def begin(splits: Splits, out: Path, run: Callable[[Job], None] = work) -> int:
         with out.with_suffix(".log").open("a") as log:
             os.dup2(log.fileno(), 1), os.dup2(log.fileno(), 2)
         if run is counted:
-            _count(out)
+            count_writes(out)
         search(splits, out, run)
         status = 0
-    except OSError as error:
-        status = _DISK_FULL if error.errno in (errno.ENOSPC, errno.EFBIG) else 1
-        print(repr(error), file=sys.stderr)
+    except InputError as error:
+        status = _DISK_FULL if "the disk is full" in str(error) else 1
+        print(error, file=sys.stderr)
     except BaseException as error:
         print(repr(error), file=sys.stderr)
     finally:
@@ -125,7 +125,7 @@ class Outcome:
     """What became of the searches.
 
     Attributes:
-        kills: How often one was killed.
+        kills: How often one was killed, or ended because the disk was full.
         searches: How many came to their end.
         lost: Trials that had ended and were gone after a kill.
         repeated: Trials that were started though they had ended.
@@ -153,7 +153,7 @@ def fingerprint(out: Path) -> str:
         trial = json.loads(path.read_text("utf-8"))
         for epoch in trial["history"]:
             del epoch["seconds"]
-        told.append({name: trial[name] for name in trial if name != "seconds"})
+        told.append({name: trial[name] for name in trial if name not in ("seconds", "times")})
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
     for weight in Run(out).model.get_weights():
         digest.update(weight.tobytes())
@@ -210,12 +210,17 @@ def kill_at_random(splits: Splits, folder: Path, kills: int, seed: int) -> Outco
         while True:
             before = ended(out)
             process = begin(splits, out)
-            if rng.random() < _SHARE_OF_FULL_DISKS:
-                _fill_disk(process, rng)
+            full = rng.random() < _SHARE_OF_FULL_DISKS
+            most = rng.choice([0, 1000, 20_000])
             # Between two kills there is time for an epoch, or nothing would ever be done.
             until = time.monotonic() + rng.uniform(0.02, seconds / 2)
             while time.monotonic() < until and not _is_over(process):
                 time.sleep(0.01)
+            if full and not _is_over(process):
+                _fill_disk(process, most)
+                until = time.monotonic() + seconds
+                while time.monotonic() < until and not _is_over(process):
+                    time.sleep(0.01)
             if _is_over(process):
                 result = os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
                 if result and result.si_status == _DISK_FULL:
@@ -247,60 +252,23 @@ def _is_over(process: int) -> bool:
     return os.waitid(os.P_PID, process, options) is not None
 
 
-def _fill_disk(process: int, rng: random.Random) -> None:
-    """Let no file of the search grow beyond a few bytes, as on a disk that is full."""
-    most = rng.choice([0, 100, 1000])
-    try:
-        resource.prlimit(process, resource.RLIMIT_FSIZE, (most, most))
-    except ProcessLookupError:
-        return
+def _fill_disk(process: int, most: int) -> None:
+    """Let no file of the search and its trial grow beyond so many bytes, as on a full disk."""
+    for each in (process, *_trials()):
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(each, resource.RLIMIT_FSIZE, (most, most))
 
 
 # Kills at the boundaries of writes.
 
 
-def counted(job: Job) -> None:
-    """Train a trial; its writes are counted with those of the search."""
-    _count(job.folder.parents[1])
-    work(job)
-
-
-def _count(out: Path) -> None:
-    """Count what this process does to files of the search, and end it all at the planned one."""
-    plan = json.loads((out.parent / _PLAN).read_text("utf-8"))
-    log = os.open(out.parent / "events.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    here = os.fspath(out)
-
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        written = event == "open" and isinstance(arguments[2], int)
-        if written:
-            written = bool(arguments[2] & (os.O_WRONLY | os.O_RDWR))
-        if not written and event not in ("os.rename", "os.remove", "os.mkdir", "os.rmdir"):
-            return
-        path = arguments[0]
-        if isinstance(path, int) or here not in (path := os.fsdecode(path)):
-            return
-        if any(part in path for part in (".data.tmp", "log.txt", "progress.json", "/lock")):
-            return
-        os.write(log, b"w")
-        number = os.fstat(log).st_size - 1
-        if number == plan["at"]:
-            if plan["half"] and event == "os.rename" and os.path.isfile(path):
-                os.truncate(path, os.path.getsize(path) // 2)
-            # Whoever watches kills; nothing is written until then.
-            (out.parent / "killed").touch()
-            time.sleep(_FOR_EVER)
-
-    sys.addaudithook(hook)
-
-
-def kill_at_boundaries(splits: Splits, folder: Path) -> Outcome:
-    """Kill a search before each of its writes, and half-way through each file."""
+def kill_at_boundaries(splits: Splits, folder: Path, every: int = 1) -> Outcome:
+    """Kill a search before each of its writes, or every n-th, and half-way through files."""
     outcome = Outcome()
     wanted, _ = _left_alone(splits, folder)
-    total = _try_point(splits, folder, -1, half=False, wanted=wanted, outcome=Outcome())
+    total = _try_point(splits, folder, -1, half=False, wanted=wanted, outcome=outcome)
     for half in (False, True):
-        for at in range(total):
+        for at in range(half, total, every):
             _try_point(splits, folder, at, half=half, wanted=wanted, outcome=outcome)
             print(f"{at + 1}/{total} {outcome}", file=sys.stderr, flush=True)
     return outcome
@@ -313,7 +281,7 @@ def _try_point(
     with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as name:
         place = Path(name)
         out = place / "search"
-        (place / _PLAN).write_text(json.dumps({"at": at, "half": half}), "utf-8")
+        (place / PLAN).write_text(json.dumps({"at": at, "half": half}), "utf-8")
         process = begin(splits, out, counted)
         while not (place / "killed").exists() and not _is_over(process):
             time.sleep(0.01)
@@ -335,6 +303,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--boundaries", action="store_true")
+    parser.add_argument("--every", type=int, default=1)
     options = parser.parse_args()
     start_server()
     splits = make_small_splits()
@@ -343,7 +312,7 @@ def main() -> None:
         os.environ["KERASTEXTZOO_CACHE"] = str(folder / "cache")
         started = time.monotonic()
         outcome = (
-            kill_at_boundaries(splits, folder)
+            kill_at_boundaries(splits, folder, options.every)
             if options.boundaries
             else kill_at_random(splits, folder, options.kills, options.seed)
         )

@@ -12,16 +12,18 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Pair:
-    """Two timings of one piece of work.
+    """Two measurements of one piece of work: timings unless `unit` says otherwise.
 
     Attributes:
         work: What is done.
-        ours: Seconds of one call, the median of the blocks.
+        ours: Seconds of one call, or what else it takes, the median of the blocks.
         theirs: Seconds of the other way, likewise.
         ratio: How many times faster ours is: the median over the blocks, each with its neighbour.
         lowest: The smallest ratio of a block.
         highest: The largest.
         goal: The least ratio asked for; None: no goal.
+        unit: In which the table tells ours and theirs.
+        scale: How many of it are one second, or one of what else it takes.
     """
 
     work: str
@@ -31,13 +33,40 @@ class Pair:
     lowest: float
     highest: float
     goal: float | None = None
+    unit: str = "ms"
+    scale: float = 1e3
+
+    @classmethod
+    def of(
+        cls,
+        work: str,
+        ours: Sequence[float],
+        theirs: Sequence[float],
+        *,
+        goal: float | None = None,
+        unit: str = "ms",
+        scale: float = 1e3,
+    ) -> "Pair":
+        """Return the pair of some blocks, each of ours with its neighbour."""
+        ratios = [slow / fast for fast, slow in zip(ours, theirs, strict=True)]
+        return cls(
+            work=work,
+            ours=statistics.median(ours),
+            theirs=statistics.median(theirs),
+            ratio=statistics.median(ratios),
+            lowest=min(ratios),
+            highest=max(ratios),
+            goal=goal,
+            unit=unit,
+            scale=scale,
+        )
 
     def row(self) -> tuple[str, ...]:
         """Return the cells of the table."""
         return (
             self.work,
-            f"{self.ours * 1e3:.1f} ms",
-            f"{self.theirs * 1e3:.1f} ms",
+            f"{self.ours * self.scale:.1f} {self.unit}",
+            f"{self.theirs * self.scale:.1f} {self.unit}",
             f"{self.ratio:.2f}x",
             f"{self.lowest:.2f} - {self.highest:.2f}",
             "" if self.goal is None else f"at least {self.goal:g}x",
@@ -108,16 +137,7 @@ def compare(
                 way()
             taken.append((time.perf_counter() - started) / calls)
     mine, other = (taken[1:] for taken in seconds)
-    ratios = [slow / fast for fast, slow in zip(mine, other, strict=True)]
-    return Pair(
-        work=work,
-        ours=statistics.median(mine),
-        theirs=statistics.median(other),
-        ratio=statistics.median(ratios),
-        lowest=min(ratios),
-        highest=max(ratios),
-        goal=goal,
-    )
+    return Pair.of(work, mine, other, goal=goal)
 
 
 def show(
