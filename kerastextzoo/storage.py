@@ -5,6 +5,7 @@ another name and takes its own by one rename, so a crash leaves the state before
 """
 
 import contextlib
+import errno
 import glob
 import hashlib
 import json
@@ -18,6 +19,7 @@ from kerastextzoo.errors import InputError, named
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -39,6 +41,18 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Say whether a write failed for want of room; other libraries only tell it in words.
+
+    Example:
+        >>> is_disk_full(OSError(errno.ENOSPC, "No space left on device")), is_disk_full(OSError())
+        (True, False)
+    """
+    if getattr(error, "errno", None) in _FULL:
+        return True
+    return any(os.strerror(number) in str(error) for number in _FULL)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -46,13 +46,14 @@ try:
 except InputError as error:
     refused = str(error)
 fixed = {**settings.model_dump(), **config.model_dump(exclude=["embedding"])}
+# The devices are of this process alone.
 result = tuning.tune(preparation, "cnn", sys.argv[1], max_trials=2, fixed=fixed,
-                     strategy="mirrored")
+                     strategy="mirrored", executor=tuning.InThisProcess())
 run = Run(sys.argv[1])
 print(json.dumps({
     "replicas": open_strategy("mirrored").num_replicas_in_sync,
     "difference": max(float(numpy.abs(a - b).max()) for a, b in zip(one, two)),
-    "trials": [(t.status, t.error) for t in result.trials],
+    "trials": [(t.status, t.cause) for t in result.trials],
     "best": result.best.score,
     "again": run.evaluate(preparation.splits.validation).accuracy,
     "strategy": run.record["strategy"],

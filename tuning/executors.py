@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,10 +25,12 @@ import keras
 
 from kerastextzoo.distribution import count_gpus
 from kerastextzoo.errors import InputError, nearest, quoted
+from kerastextzoo.storage import is_disk_full
 from kerastextzoo.tuning.worker import Job, work
 
 EXECUTORS = ("local", "ray")
 _OUT_OF_MEMORY = Path("/sys/fs/cgroup/memory.events")
+_NO_ROOM = 74  # as sysexits.h has it: a failed write
 _NAMES = {
     signal.SIGKILL: "killed",
     signal.SIGSEGV: "segmentation fault",
@@ -45,11 +48,13 @@ class Ended:
         folder: Of its job.
         cause: What killed the process, in one line; None if it ended by itself.
         out_of_memory: Whether the system killed it for its memory.
+        disk_full: Whether it had no room to write.
     """
 
     folder: Path
     cause: str | None = None
     out_of_memory: bool = False
+    disk_full: bool = False
 
 
 class Executor(Protocol):
@@ -145,7 +150,8 @@ class LocalProcesses:
                 ours.close()
                 del self._running[folder]
                 out_of_memory = process.exitcode == -signal.SIGKILL and _count_killed() > killed
-                ended.append(Ended(folder, _cause(process.exitcode, out_of_memory), out_of_memory))
+                cause = _cause(process.exitcode, out_of_memory)
+                ended.append(Ended(folder, cause, out_of_memory, process.exitcode == _NO_ROOM))
                 process.close()
         return ended
 
@@ -198,7 +204,12 @@ def _in_child(run: Callable[[Job], None], job: Job, life: Connection) -> None:
         for stream in (1, 2):
             os.dup2(log.fileno(), stream)
     faulthandler.enable()
-    run(job)
+    try:
+        run(job)
+    except Exception as error:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(_NO_ROOM if is_disk_full(error) else 1)
 
 
 def _end_with(life: Connection) -> None:

@@ -5,6 +5,7 @@
 asked and told before, and to train what has not ended.
 """
 
+import errno
 import shutil
 import statistics
 import time
@@ -27,6 +28,7 @@ from kerastextzoo.seeds import derive_seed
 from kerastextzoo.storage import (
     FORMAT,
     clear_leftovers,
+    is_disk_full,
     move_into,
     read_json,
     write_atomically,
@@ -234,6 +236,12 @@ def tune(
                 view=view,
             )
             return search.run()
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        raise InputError(
+            f"{named(out)}: the disk is full; make room, then go on with --resume"
+        ) from None
     finally:
         runner.close()
 
@@ -481,6 +489,8 @@ class _Search:
 
     def _retry(self, number: int, ended: Ended) -> None:
         """Start a trial once more whose process died, but not for ever."""
+        if ended.disk_full:
+            raise OSError(errno.ENOSPC, f"no room for trial {number}")
         attempts = self._attempts(number)
         attempts["deaths"].append(ended.cause or "its process ended without a result")
         attempts["halvings"] += ended.out_of_memory

@@ -29,6 +29,8 @@ class Trial:
         parameters: Numbers of the model.
         multiply_adds: Of one token.
         history: One entry an epoch.
+        times: When its process `started`, had made the `first_step` and had `trained`, in seconds
+            since 1970; after a break, those of the last process.
     """
 
     id: int
@@ -44,11 +46,12 @@ class Trial:
     parameters: int | None = None
     multiply_adds: int | None = None
     history: list[dict[str, float]] = field(default_factory=list)
+    times: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields by name, ready for JSON, the history left out."""
+        """Return the fields by name, ready for JSON, the history and the times left out."""
         told = asdict(self)
-        del told["history"]
+        del told["history"], told["times"]
         return told
 
     def record(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from kerastextzoo.builders import get_spec
 from kerastextzoo.cost import count_multiply_adds
 from kerastextzoo.distribution import is_out_of_memory, take_share
 from kerastextzoo.run import write_run
-from kerastextzoo.storage import write_json
+from kerastextzoo.storage import is_disk_full, write_json
 from kerastextzoo.stored_preparation import StoredPreparation
 from kerastextzoo.training import Fitted, TrainingConfig, fit
 from kerastextzoo.tuning.trials import MODEL, RECORD, Trial, is_better
@@ -87,6 +87,9 @@ def work(job: Job) -> None:
     try:
         trial = _train(job)
     except Exception as error:
+        if is_disk_full(error):
+            # No fault of the trial's: it goes on once there is room.
+            raise
         # For whoever wants to see where; the record has one line.
         (job.folder / "error.txt").write_text(traceback.format_exc(), "utf-8")
         cause = f"{type(error).__name__}: {_essence(str(error))}"
@@ -121,6 +124,7 @@ def _train(job: Job) -> Trial:
         shutil.copyfile(job.continues / CHECKPOINT, partial)
         partial.replace(job.folder / CHECKPOINT)
     news = News(job.folder / PROGRESS)
+    news.note_time("started")
     while True:
         try:
             fitted = fit(
@@ -137,16 +141,23 @@ def _train(job: Job) -> Trial:
             )
             break
         except Exception as error:
-            if not is_out_of_memory(error) or config.batch_size == 1:
+            # TensorFlow has one name for no memory and no room on a disk.
+            if is_disk_full(error) or not is_out_of_memory(error) or config.batch_size == 1:
                 raise
         config = halved(config)
         (job.folder / CHECKPOINT).unlink(missing_ok=True)
         keras.utils.clear_session()
-    return _end(job, preparation, settings, config, fitted)
+    news.note_time("trained")
+    return _end(job, preparation, settings, config, fitted, news.times)
 
 
 def _end(
-    job: Job, preparation: StoredPreparation, settings: Any, config: TrainingConfig, fitted: Fitted
+    job: Job,
+    preparation: StoredPreparation,
+    settings: Any,
+    config: TrainingConfig,
+    fitted: Fitted,
+    times: dict[str, float],
 ) -> Trial:
     score = fitted.validation.objective(job.objective)
     paused = fitted.stopped == _PAUSE
@@ -161,6 +172,7 @@ def _end(
         parameters=int(fitted.model.count_params()),
         multiply_adds=_multiply_adds(fitted.model),
         history=fitted.history,
+        times=times,
     )
     known = job.save_from
     if job.save and (known is None or not is_better(known, score, job.objective)):
@@ -228,10 +240,16 @@ class News:
 
     path: Path
     told: dict[str, Any] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
     at: float = 0.0
+
+    def note_time(self, what: str) -> None:
+        """Note when something first happened."""
+        self.times.setdefault(what, round(time.time(), 3))
 
     def track(self, what: str, done: int, total: int, note: str = "") -> None:
         """Tell how far training is."""
+        self.note_time("first_step")
         self.tell(done=done, total=total, note=note)
 
     def tell(self, *, now: bool = False, **news: Any) -> None:
