@@ -1,8 +1,7 @@
 """The search: propose, train, record, and turn the best trial into a run.
 
 `search.json` says what is searched. Each trial has a folder: `proposal.json` before it starts,
-`trial.json` once it has ended. Going on after a break means to ask and tell the oracle what it was
-asked and told before, and to train what has not ended.
+`trial.json` once it has ended. Going on after a break means to train what has not ended.
 """
 
 import errno
@@ -12,7 +11,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +25,6 @@ from kerastextzoo.run import Run, copy_run, versions
 from kerastextzoo.seeds import derive_seed
 from kerastextzoo.storage import (
     FORMAT,
-    clear_leftovers,
     is_disk_full,
     move_into,
     read_json,
@@ -41,6 +38,7 @@ from kerastextzoo.tuning.executors import Ended, Executor, make_executor
 from kerastextzoo.tuning.finalists import MOST_FINALISTS, Finalist, train_again, winner
 from kerastextzoo.tuning.folder import MARKER, held
 from kerastextzoo.tuning.importance import importances
+from kerastextzoo.tuning.ledger import Ledger
 from kerastextzoo.tuning.oracles import GRID_VALUES, Oracle
 from kerastextzoo.tuning.space import JointSpace, of_kind
 from kerastextzoo.tuning.tensorboard import log_trial
@@ -48,14 +46,12 @@ from kerastextzoo.tuning.trials import (
     MODEL,
     RECORD,
     Trial,
-    ranked,
     read_trial,
     trial_folder,
 )
 from kerastextzoo.tuning.view import View, ended_row, running_row
 from kerastextzoo.tuning.worker import CHECKPOINT, Job
 
-PROPOSAL = "proposal.json"
 TENSORBOARD = "tensorboard"
 _ATTEMPTS = "attempts.json"
 _SECONDS_OF_A_LOOK = 0.5
@@ -63,7 +59,6 @@ _SECONDS_OF_A_LOOK = 0.5
 # epoch is likely killed by it.
 _RETRIES = 2
 _MOST_STARTS = 30
-_FEWEST_FOR_A_HURDLE = 4
 _MOST_FOR_FINALISTS = 0.4  # of the budget
 
 
@@ -191,7 +186,6 @@ def tune(
         preparation.start("frozen", TrainingConfig().embedding_features)
     check_for_data(TrainingConfig.parse(of_kind(fixed, TrainingConfig)), preparation)
     warn_of_limits(space, tuner, max_trials)
-    oracle = Oracle(tuner, space, objective, max_trials, seed, max_epochs=drawn.config.epochs)
     identity = {
         "format": FORMAT,
         "model": ",".join(space.specs),
@@ -209,6 +203,13 @@ def tune(
         "space": space.config(),
     }
     out = Path(out)
+    ledger = Ledger(
+        out=out,
+        oracle=Oracle(tuner, space, objective, max_trials, seed, max_epochs=drawn.config.epochs),
+        objective=objective,
+        keep=keep,
+        early_stopping=early_stopping and tuner != "hyperband",
+    )
     runner = make_executor(executor, workers)
     try:
         with (
@@ -219,7 +220,7 @@ def tune(
                 preparation=preparation,
                 space=space,
                 tuner=tuner,
-                oracle=oracle,
+                ledger=ledger,
                 executor=runner,
                 out=out,
                 data=data,
@@ -229,7 +230,6 @@ def tune(
                 objective=objective,
                 strategy=strategy,
                 keep=keep,
-                early_stopping=early_stopping and tuner != "hyperband",
                 started=started,
                 deadline=started + budget if budget else None,
                 track=track,
@@ -270,7 +270,7 @@ class _Search:
     preparation: Preparation
     space: JointSpace
     tuner: str
-    oracle: Oracle
+    ledger: Ledger
     executor: Executor
     out: Path
     data: Path
@@ -280,24 +280,20 @@ class _Search:
     objective: str
     strategy: str
     keep: int
-    early_stopping: bool
     started: float
     deadline: float | None
     track: Track
     view: View | None
-    #: By trial what `proposal.json` says, and how those that have ended did.
-    proposals: list[dict[str, Any]] = field(default_factory=list)
-    ended: dict[int, Trial] = field(default_factory=dict)
-    #: Trials of whose end the oracle does not know yet; those to be started; those that run.
-    untold: list[int] = field(default_factory=list)
+    #: Trials to be started, and those that run, since when.
     waiting: list[int] = field(default_factory=list)
     running: dict[Path, tuple[Job, float]] = field(default_factory=dict)
-    #: What the oracle was told, and None for a question without an answer, since it last proposed.
-    events: list[int | None] = field(default_factory=list)
 
     def run(self) -> SearchResult:
         """Search, choose, and write the run."""
-        self._replay()
+        self.waiting = self.ledger.replay(self.max_trials)
+        for trial in self.ledger.ended.values():
+            if not (self.out / TENSORBOARD / trial_folder(self.out, trial.id).name).exists():
+                log_trial(self.out / TENSORBOARD, trial, self.objective)
         while True:
             self._fill()
             self._show()
@@ -308,58 +304,12 @@ class _Search:
         stopped = self._why_stopped()
         marker = self.out / MARKER
         write_json(marker, {**read_json(marker), "stopped": stopped})
-        trials = ranked(list(self.ended.values()), self.objective)
+        trials = self.ledger.ranked()
         if not trials or trials[0].score is None:
             causes = pd.Series([trial.cause for trial in trials], dtype=object).value_counts()
             told = "; ".join(f"{count} x {cause}" for cause, count in causes.items())
             raise KerasTextZooError(f"all {len(trials)} trials failed: {told}")
         return self._finish(trials, stopped)
-
-    # What was done before.
-
-    def _replay(self) -> None:
-        """Bring the oracle to where it was, and find the trials that have not ended."""
-        while len(self.proposals) < self.max_trials:
-            number = len(self.proposals)
-            folder = trial_folder(self.out, number)
-            if not (folder / PROPOSAL).exists():
-                break
-            recorded = read_json(folder / PROPOSAL)
-            for event in recorded["events"]:
-                if event is None:
-                    self.oracle.ask()
-                else:
-                    self._tell(event)
-            proposal = self.oracle.ask()
-            if proposal is None or proposal.values != recorded["values"]:
-                raise InputError(
-                    f"trial {number} in {named(self.out)} has other values than the search "
-                    "proposes; it is damaged or of another version: choose another --out"
-                )
-            self.events.clear()
-            self.proposals.append(recorded)
-            clear_leftovers(folder)
-            if trial := read_trial(folder):
-                self._note(trial)
-                if not (self.out / TENSORBOARD / folder.name).exists():
-                    log_trial(self.out / TENSORBOARD, trial, self.objective)
-            else:
-                self.waiting.append(number)
-        for folder in sorted((self.out / "trials").iterdir())[len(self.proposals) :]:
-            # Begun and not proposed, or beyond the trials that are asked for now.
-            if not (folder / PROPOSAL).exists():
-                shutil.rmtree(folder)
-
-    def _note(self, trial: Trial) -> None:
-        self.ended[trial.id] = trial
-        self.untold.append(trial.id)
-
-    def _tell(self, number: int) -> None:
-        self.oracle.tell(number, self.ended[number].score)
-        self.untold.remove(number)
-        self.events.append(number)
-
-    # What is to be done.
 
     def _fill(self) -> None:
         """Start as many trials as can run at once."""
@@ -370,54 +320,9 @@ class _Search:
             self._start(number)
 
     def _propose(self) -> int | None:
-        if len(self.proposals) >= self.max_trials or self._is_over():
+        if len(self.ledger.proposals) >= self.max_trials or self._is_over():
             return None
-        if self.events and self.events[-1] is None and not self.untold:
-            # It was asked already, and knows nothing new.
-            return None
-        for number in list(self.untold):
-            self._tell(number)
-        proposal = self.oracle.ask()
-        if proposal is None:
-            self.events.append(None)
-            return None
-        folder = trial_folder(self.out, proposal.id)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        recorded = {
-            "values": proposal.values,
-            "epochs": proposal.epochs,
-            "continues": proposal.continues,
-            "events": self.events,
-            "hurdles": self._hurdles(),
-            "save_from": self._least_kept(),
-        }
-        write_json(folder / PROPOSAL, recorded)
-        self.events = []
-        self.proposals.append(recorded)
-        return proposal.id
-
-    def _hurdles(self) -> list[float]:
-        """Return the median of the best scores so far, by epoch, where there are enough."""
-        if not self.early_stopping:
-            return []
-        best = max if OBJECTIVES[self.objective] == "max" else min
-        curves = [
-            list(accumulate((epoch[self.objective] for epoch in trial.history), best))
-            for trial in self.ended.values()
-        ]
-        found = []
-        for epoch in range(max(map(len, curves), default=0)):
-            there = [curve[epoch] for curve in curves if len(curve) > epoch]
-            if len(there) < _FEWEST_FOR_A_HURDLE:
-                break
-            found.append(statistics.median(there))
-        return found
-
-    def _least_kept(self) -> float | None:
-        """Return the score of the last of the models that are kept, once there are so many."""
-        best = ranked(list(self.ended.values()), self.objective)[: self.keep]
-        return best[-1].score if len(best) == self.keep else None
+        return self.ledger.propose()
 
     def _start(self, number: int) -> None:
         attempts = self._attempts(number)
@@ -450,11 +355,9 @@ class _Search:
         )
 
     def _job(self, number: int, halvings: int = 0) -> Job:
-        proposal = self.proposals[number]
+        proposal = self.ledger.proposals[number]
         drawn = self.space.draw(proposal["values"])
-        first, continues = number, proposal["continues"]
-        while (earlier := self.proposals[first]["continues"]) is not None:
-            first = earlier
+        continues = proposal["continues"]
         return Job(
             id=number,
             folder=trial_folder(self.out, number),
@@ -463,7 +366,7 @@ class _Search:
             values=proposal["values"],
             settings=drawn.settings.model_dump(mode="json"),
             training=drawn.config.model_dump(mode="json"),
-            seed=derive_seed(self.seed, "trial", first),
+            seed=derive_seed(self.seed, "trial", self.ledger.first(number)),
             objective=self.objective,
             strategy=self.strategy,
             until=proposal["epochs"],
@@ -483,7 +386,7 @@ class _Search:
         if trial is None:
             self._retry(job.id, ended)
             return
-        self._note(trial)
+        self.ledger.note(trial)
         log_trial(self.out / TENSORBOARD, trial, self.objective)
         self._drop_models()
 
@@ -509,7 +412,7 @@ class _Search:
             status="failed",
             score=None,
             seconds=0.0,
-            values=self.proposals[number]["values"],
+            values=self.ledger.proposals[number]["values"],
             model=job.model,
             config={"model": dict(job.settings), "training": dict(job.training)},
             seed=job.seed,
@@ -517,11 +420,11 @@ class _Search:
         )
         write_json(job.folder / RECORD, trial.record())
         (job.folder / CHECKPOINT).unlink(missing_ok=True)
-        self._note(trial)
+        self.ledger.note(trial)
 
     def _drop_models(self) -> None:
         """Keep the models of the best trials alone."""
-        for trial in ranked(list(self.ended.values()), self.objective)[self.keep :]:
+        for trial in self.ledger.ranked()[self.keep :]:
             model = trial_folder(self.out, trial.id) / MODEL
             if model.exists():
                 doomed = model.with_name(f".{MODEL}.tmp")
@@ -534,7 +437,7 @@ class _Search:
         """Return when the last trial has to end, so that there is time for the finalists."""
         if self.deadline is None:
             return None
-        seconds = [trial.seconds for trial in self.ended.values() if trial.score is not None]
+        seconds = [trial.seconds for trial in self.ledger.ended.values() if trial.score is not None]
         if self.executions == 1 or not seconds:
             return self.deadline
         rounds = -(-min(MOST_FINALISTS, self.keep) * (self.executions - 1) // self.executor.slots)
@@ -546,16 +449,16 @@ class _Search:
         return deadline is not None and time.time() >= deadline
 
     def _why_stopped(self) -> str:
-        if self.deadline and self._is_over() and len(self.proposals) < self.max_trials:
+        if self.deadline and self._is_over() and len(self.ledger.proposals) < self.max_trials:
             return f"the budget of {self.deadline - self.started:.0f} seconds was spent"
         points = self.space.count_points(GRID_VALUES if self.tuner == "grid" else 0)
-        return why_stopped(len(self.ended), points, self.max_trials)
+        return why_stopped(len(self.ledger.ended), points, self.max_trials)
 
     # What is seen.
 
     def _show(self) -> None:
-        done = len(self.ended)
-        scores = ranked(list(self.ended.values()), self.objective)
+        done = len(self.ledger.ended)
+        scores = self.ledger.ranked()
         failed = sum(trial.status == "failed" for trial in scores)
         best = f", best {scores[0].score:.4f}" if scores and scores[0].score is not None else ""
         note = f"{done - failed} completed, {failed} failed{best}"
