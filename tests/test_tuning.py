@@ -107,6 +107,17 @@ def test_every_objective_goes_its_own_way(objective: str) -> None:
     assert order == ([3, 1, 2, 4, 0] if objective == "val_loss" else [2, 4, 1, 3, 0])
 
 
+def test_records_tell_when_each_trial_trained(result: tuning.SearchResult) -> None:
+    trials = sorted(result.trials, key=lambda trial: trial.id)
+    moments = [
+        trial.times[name] for trial in trials for name in ("started", "first_step", "trained")
+    ]
+    assert moments == sorted(moments)
+    for trial in trials:
+        assert 0 < trial.times["trained"] - trial.times["first_step"] < time.time() - moments[0]
+        assert "times" not in trial.as_dict()
+
+
 class Interrupt:
     """A screen on which Ctrl-C is pressed once so many trials have ended."""
 
