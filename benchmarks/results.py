@@ -105,8 +105,11 @@ class Experiment:
 
 
 def _same(now: dict[str, Any], then: dict[str, Any]) -> bool:
-    # A setting that came later changed nothing where it is off.
-    return all(value == then[name] if name in then else not value for name, value in now.items())
+    # A setting that came later changed nothing where it is off, or counts one of something.
+    return all(
+        value == then[name] if name in then else not value or value == 1
+        for name, value in now.items()
+    )
 
 
 def read_plan() -> tuple[dict[str, Any], list[Experiment]]:
