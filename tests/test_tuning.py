@@ -296,6 +296,11 @@ def test_every_tuner_ends_with_a_run(preparation: Preparation, tmp_path: Path, t
         preparation, tmp_path / "out", tuner=tuner, max_trials=5, fixed=fixed, resume=True
     )
     assert_same(again, found)
+    # More trials may go on from one whose state was removed at the end.
+    longer = run_search(
+        preparation, tmp_path / "out", tuner=tuner, max_trials=7, fixed=fixed, resume=True
+    )
+    assert [trial.status for trial in longer.trials].count("failed") == 0
 
 
 def test_several_models_are_one_search(preparation: Preparation, tmp_path: Path) -> None:

@@ -119,9 +119,11 @@ def _train(job: Job) -> Trial:
     config = TrainingConfig.parse(job.training)
     for _ in range(job.halvings):
         config = halved(config)
-    if job.continues and not (job.folder / CHECKPOINT).exists():
+    begun = job.continues and job.continues / CHECKPOINT
+    # Without it, as after the end of a search, the training is the same from its start.
+    if begun and begun.exists() and not (job.folder / CHECKPOINT).exists():
         partial = job.folder / f".{CHECKPOINT}.tmp"
-        shutil.copyfile(job.continues / CHECKPOINT, partial)
+        shutil.copyfile(begun, partial)
         partial.replace(job.folder / CHECKPOINT)
     news = News(job.folder / PROGRESS)
     news.note_time("started")
