@@ -178,6 +178,15 @@ def copy_model(
         DoctorError: A layer can't be made of its configuration.
     """
     def made(layer: Any) -> Any:
+        if isinstance(layer, keras.layers.Lambda):
+            # The caller's function, in memory: nothing is read from a file.
+            return keras.layers.Lambda(
+                layer.function,
+                output_shape=layer._output_shape,
+                mask=layer.mask,
+                arguments=layer.arguments,
+                name=layer.name,
+            )
         config = layer.get_config()
         if change is not None:
             config = change(layer, config)
