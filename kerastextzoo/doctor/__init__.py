@@ -1,5 +1,10 @@
-"""Why a model does not learn: `diagnose` examines any compiled Keras model with its data."""
+"""Why a model does not learn: `diagnose` examines any compiled Keras model with its data.
 
+`causes` is the table of all that it can say; `diagnosing` has the list of checks. To add a check,
+write a function from a `Case` to findings, and give it a line there.
+"""
+
+from kerastextzoo.doctor.diagnosing import diagnose
 from kerastextzoo.doctor.findings import Diagnosis, DoctorError, Finding
 
-__all__ = ["Diagnosis", "DoctorError", "Finding"]
+__all__ = ["Diagnosis", "DoctorError", "Finding", "diagnose"]

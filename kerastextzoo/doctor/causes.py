@@ -25,6 +25,7 @@ class Cause:
         what: What is wrong.
         remedy: The one change to make.
         symptom: It tells that something is wrong, not what.
+        explains: Codes that follow from it, and are left out beside it.
     """
 
     code: str
@@ -32,6 +33,7 @@ class Cause:
     what: str
     remedy: str
     symptom: bool = False
+    explains: tuple[str, ...] = ()
 
 
 CAUSES: tuple[Cause, ...] = (
@@ -95,6 +97,7 @@ CAUSES: tuple[Cause, ...] = (
         "error",
         "the loss does not change with the answers: they are rounded or arg-maxed on the way to it",
         "give the loss the probabilities as they are; round only what is shown",
+        explains=("embedding-never-updated", "weights-without-gradient", "vanishing-gradient",),
     ),
     Cause(
         "sigmoid-after-softmax",
@@ -119,6 +122,7 @@ CAUSES: tuple[Cause, ...] = (
         "error",
         "the model's answers go from {lowest} to {highest}; the loss takes them for probabilities",
         "give the loss from_logits=True, or the last layer a {activation}",
+        explains=("exploding-gradient",),
     ),
     Cause(
         "sigmoid-with-categorical-loss",
@@ -150,18 +154,21 @@ CAUSES: tuple[Cause, ...] = (
         "error",
         "{numbers} weights are NaN or infinite, first in layer {layer}",
         "build the model anew, and lower the learning rate or set global_clipnorm",
+        explains=("exploding-gradient", "weights-without-gradient",),
     ),
     Cause(
         "weights-all-equal",
         "error",
         "all weights of layer {layer} start equal, so its units learn the same or nothing",
         "leave kernel_initializer at its default",
+        explains=("embedding-never-updated", "weights-without-gradient", "vanishing-gradient",),
     ),
     Cause(
         "embedding-never-updated",
         "error",
         "no gradient reaches the embedding, although it is trainable",
         "remove what cuts it off (stop_gradient, argmax, a cast to integers) above {layer}",
+        explains=("weights-without-gradient",),
     ),
     Cause(
         "weights-without-gradient",
@@ -175,12 +182,14 @@ CAUSES: tuple[Cause, ...] = (
         "error",
         "{share} of the ReLU units of layer {layer} are 0 for every text",
         "start {layer} anew, without a negative bias and with a lower learning rate",
+        explains=("embedding-never-updated", "weights-without-gradient", "vanishing-gradient",),
     ),
     Cause(
         "saturated-units",
         "error",
         "{share} of layer {layer} is stuck at the flat ends of its {activation}",
         "scale the inputs of {layer} to about 1, and leave its initializers at their defaults",
+        explains=("vanishing-gradient", "weights-without-gradient", "embedding-never-updated",),
     ),
     Cause(
         "exploding-gradient",
@@ -251,6 +260,7 @@ CAUSES: tuple[Cause, ...] = (
         "the rows come sorted by class and are not shuffled: {one_class} of the batches have one "
         "class, {expected} would if they were shuffled",
         "shuffle the rows before training, over the whole data set",
+        explains=("batches-of-one-class",),
     ),
     Cause(
         "batches-of-one-class",
@@ -290,6 +300,7 @@ CAUSES: tuple[Cause, ...] = (
         "error",
         "the validation data is the training data: {share} of its rows",
         "validate on rows that are not trained on",
+        explains=("overlapping-splits",),
     ),
     Cause(
         "overlapping-splits",
@@ -320,12 +331,14 @@ CAUSES: tuple[Cause, ...] = (
         "error",
         "{layer} reads {features} features as one time step, so there is no sequence to read",
         "use dense layers, or give the recurrent layer one step a token",
+        explains=("features-not-scaled",),
     ),
     Cause(
         "features-not-scaled",
         "error",
         "the inputs go from {lowest} to {highest}",
         "scale each feature to mean 0 and deviation 1",
+        explains=("exploding-gradient", "saturated-units",),
     ),
     # What the tokens say.
     Cause(
@@ -372,6 +385,7 @@ CAUSES: tuple[Cause, ...] = (
         "{layer} is read after {padding} steps of padding (median); {share} of its gradient "
         "reaches the words",
         "set mask_zero=True in the embedding, or pad on the other side",
+        explains=("gradient-fades-over-time", "vanishing-gradient", "embedding-never-updated", "mostly-padding",),
     ),
     Cause(
         "mask-lost",
