@@ -30,7 +30,7 @@ ROWS = {
     for row, units in {
         4: "estimator cli cli_data console options summary __main__ __init__",
         3: "run training checkpoints callbacks mistakes evaluation inspection plots baselines "
-        "comparing export settings tuning recipes",
+        "comparing export settings tuning recipes doctor checkup",
         2: "builders preparation sentence_preparation stored_preparation",
         1: "kernels layers optimizers text tokenizers batching embeddings distribution precision "
         "schedules cost sentence_encoder wide",
@@ -51,6 +51,7 @@ USERS = {
         "batching",
         "options",
         "distribution",
+        "doctor",
         "export",
         "kernels",
         "optimizers",
