@@ -19,6 +19,7 @@ from kerastextzoo.doctor.case import Case
 from kerastextzoo.doctor.causes import get_cause
 from kerastextzoo.doctor.findings import Diagnosis, Finding, ranked
 from kerastextzoo.doctor.learning import Learning, check_batch_norm, check_learning
+from kerastextzoo.doctor.effects import try_remedy
 from kerastextzoo.doctor.program import as_program, seeded
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.seeds import derive_seed
@@ -140,7 +141,9 @@ def diagnose(
                 Check("learning", lambda case: check_learning(case, learning)),
             )
             done.add(_run(case, dynamic))
-    findings = ranked(_explained(done.findings))
+        findings = ranked(_explained(done.findings))
+        if findings and not quick:
+            findings[0] = try_remedy(case, findings[0])
     return Diagnosis(
         findings=findings,
         verdict=_verdict(findings, quick=quick),
