@@ -167,12 +167,12 @@ def inspect_data(
         lengths=lengths,
         cut=_cut_off(lengths, config.max_length),
         proposal=_propose(lengths),
-        repeats=_repeats(data),
-        conflicts=_conflicts(data),
+        repeats=count_repeats(data),
+        conflicts=find_conflicts(data),
         overlap=_overlaps(parts),
         unknown=unknown,
         coverage=None if vectors is None else coverage_of(counts, vectors),
-        order=_order(data.labels),
+        order=describe_order(data.labels),
         notes=(),
         label_sets=describe_labels(data.labels) if data.multi_label else None,
     )
@@ -251,12 +251,14 @@ def _propose(lengths: npt.NDArray[np.int64]) -> dict[str, Any]:
     return {"max_length": min(wanted, _LONGEST_PROPOSAL), "why": why}
 
 
-def _repeats(data: Dataset) -> dict[str, int]:
+def count_repeats(data: Dataset) -> dict[str, int]:
+    """Count `rows` that repeat an earlier text, and the `texts` that are repeated."""
     sizes = [len(rows) for rows in data.repeats()]
     return {"rows": sum(sizes) - len(sizes), "texts": len(sizes)}
 
 
-def _conflicts(data: Dataset) -> dict[str, Any]:
+def find_conflicts(data: Dataset) -> dict[str, Any]:
+    """Find `texts` under several labels, the `rows` they are in, and `examples`."""
     several = [rows for rows in data.repeats() if len({data.labels[row] for row in rows}) > 1]
     examples = [
         {
@@ -271,12 +273,13 @@ def _conflicts(data: Dataset) -> dict[str, Any]:
 
 def _overlaps(parts: dict[str, Dataset]) -> dict[str, dict[str, Any]]:
     return {
-        f"{first}/{second}": _overlap(parts[first], parts[second])
+        f"{first}/{second}": find_overlap(parts[first], parts[second])
         for first, second in combinations(parts, 2)
     }
 
 
-def _overlap(first: Dataset, second: Dataset) -> dict[str, Any]:
+def find_overlap(first: Dataset, second: Dataset) -> dict[str, Any]:
+    """Find `rows` of the second part that the first has too, their `share`, and `examples`."""
     rows = np.flatnonzero(np.isin(second.keys, first.keys))
     examples = [
         {
@@ -311,7 +314,13 @@ def _unknown(
     return {"tokens": float(unknown.mean()), "texts": empty / len(splits.validation)}, None
 
 
-def _order(labels: Sequence[Label]) -> dict[str, Any]:
+def describe_order(labels: Sequence[Label]) -> dict[str, Any]:
+    """Count label `changes` from row to row, here and `shuffled`; say whether rows are `sorted`.
+
+    Example:
+        >>> describe_order(["a"] * 20 + ["b"] * 20)["sorted"]
+        True
+    """
     changes = sum(one != other for one, other in pairwise(labels))
     n = len(labels)
     same = sum(count * (count - 1) for count in Counter(labels).values())

@@ -342,6 +342,12 @@ CAUSES: tuple[Cause, ...] = (
     ),
     # What the tokens say.
     Cause(
+        "texts-are-numbers",
+        "warning",
+        "{share} of the texts are numbers, such as {example}",
+        "name the column of the texts: --text-column",
+    ),
+    Cause(
         "unsegmented-text",
         "error",
         "texts of {characters} characters are {tokens} tokens: the tokenizer finds no spaces",
