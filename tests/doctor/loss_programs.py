@@ -1,5 +1,6 @@
 """Labels, last layer and loss that do not go together."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,11 +12,15 @@ from keras import layers, ops
 from doctor import models
 from doctor.models import Task
 from doctor.pairs import pair
-from doctor.plans import Plan, numbers, of_zoo, one_hot
+from doctor.plans import Plan, numbers, of_zoo, one_hot, sgd
 from doctor.texts import Array, Texts
 
 ENGLISH, CHINESE = Texts(), Texts(language="zh")
 EN, ZH = Plan(texts=ENGLISH), Plan(texts=CHINESE)
+# Adam makes large steps of small gradients: with it and few classes, much that squeezes the
+# answers is learned all the same.
+MANY_EN = Plan(texts=Texts(classes=10, rows=1000), optimizer=sgd(), epochs=8)
+MANY_ZH = replace(MANY_EN, texts=Texts(language="zh", classes=10, rows=1000))
 model = partial(partial, models.text_model)
 STATES = partial(models.lstm, return_sequences=True)
 
@@ -38,6 +43,12 @@ BINARY_ZH = Plan(
 )
 ONE_HOT_EN = Plan(
     texts=ENGLISH, model=model(functional=True), labels=one_hot, loss="categorical_crossentropy"
+)
+MANY_ONE_HOT_ZH = replace(
+    MANY_ZH,
+    model=model(read=models.average_dense),
+    labels=one_hot,
+    loss="categorical_crossentropy",
 )
 ONE_HOT_ZH = Plan(
     texts=CHINESE,
@@ -65,23 +76,23 @@ def few_rows(task: Task, rows: int, **parts: Any) -> Any:
     return models.text_model(task, embedding={"input_dim": task.words - rows}, **parts)
 
 
-def _one_unit_softmax(_: int) -> list[Any]:
-    return [layers.Dense(1, activation="softmax")]
+def _one_unit_softmax(_: int) -> Sequence[Any]:
+    return models.softmax(1)
 
 
-def _one_unit_less(classes: int) -> list[Any]:
+def _one_unit_less(classes: int) -> Sequence[Any]:
     return models.softmax(classes - 1)
 
 
-def _two_units_more(classes: int) -> list[Any]:
+def _two_units_more(classes: int) -> Sequence[Any]:
     return models.softmax(classes + 2)
 
 
-def _one_number(_: int) -> list[Any]:
+def _one_number(_: int) -> Sequence[Any]:
     return [layers.Dense(1)]
 
 
-def _sigmoids(classes: int) -> list[Any]:
+def _sigmoids(classes: int) -> Sequence[Any]:
     return [layers.Dense(classes, activation="sigmoid")]
 
 
@@ -120,8 +131,8 @@ def _zoo_with_sigmoid(task: Task) -> Any:
     return keras.Model(probabilities.input, layers.Activation("sigmoid")(probabilities.output))
 
 
-OF_ZOO = Plan(
-    texts=CHINESE, model=models.zoo("cnn", filters=12, kernel_sizes=(2,)), optimizer=of_zoo()
+OF_ZOO = replace(
+    MANY_ZH, model=models.zoo("cnn", filters=12, kernel_sizes=(2,)), optimizer=of_zoo("sgd", 2.0)
 )
 
 PAIRS = (
@@ -163,33 +174,33 @@ PAIRS = (
     pair(
         "sigmoid-last",
         "sigmoid-after-softmax",
-        EN,
+        MANY_EN,
         model=model(head=then(models.softmax, SIGMOID)),
     ),
     pair(
         "sigmoid-last-functional",
         "sigmoid-after-softmax",
-        ONE_HOT_ZH,
+        MANY_ONE_HOT_ZH,
         model=model(read=models.average_dense, head=then(models.softmax, SIGMOID), functional=True),
     ),
     pair("sigmoid-behind-cnn", "sigmoid-after-softmax", OF_ZOO, model=_zoo_with_sigmoid),
-    pair("softmax-in-the-loss", "softmax-twice", EN, loss=_loss_with_softmax),
+    pair("softmax-in-the-loss", "softmax-twice", MANY_EN, loss=_loss_with_softmax),
     pair(
         "two-softmax-layers",
         "softmax-twice",
-        ONE_HOT_ZH,
+        MANY_ONE_HOT_ZH,
         model=model(read=models.average_dense, head=then(models.softmax, SOFTMAX)),
     ),
     pair(
         "softmax-and-from-logits",
         "softmax-twice",
-        replace(ZH, model=model(head=_reshaped(models.softmax, 4), functional=True)),
+        replace(MANY_ZH, model=model(head=_reshaped(models.softmax, 10), functional=True)),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     ),
     pair(
         "sigmoid-and-from-logits",
         "sigmoid-twice",
-        replace(BINARY_EN, model=model(head=_reshaped(models.sigmoid, 1))),
+        replace(BINARY_EN, model=model(head=_reshaped(models.sigmoid, 1)), optimizer=sgd(0.1)),
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
     ),
     pair(
@@ -200,24 +211,39 @@ PAIRS = (
     ),
     pair("no-softmax", "logits-taken-for-probabilities", EN, model=model(head=models.logits)),
     pair(
+        "no-softmax-functional",
+        "logits-taken-for-probabilities",
+        ONE_HOT_EN,
+        model=model(head=models.logits, functional=True),
+    ),
+    pair(
         "no-sigmoid",
         "logits-taken-for-probabilities",
         BINARY_ZH,
         model=model(read=models.average_dense, head=_one_number, functional=True),
+        hinders=False,
     ),
     pair(
         "sigmoids-for-classes",
         "sigmoid-with-categorical-loss",
         ONE_HOT_EN,
         model=model(head=_sigmoids, functional=True),
+        hinders=False,
     ),
     pair("distance-to-class-numbers", "regression-loss-on-classes", ZH, loss="mse"),
-    pair("distance-to-one-hot", "regression-loss-on-classes", ONE_HOT_EN, loss="mae"),
+    pair(
+        "distance-to-one-hot",
+        "regression-loss-on-classes",
+        ONE_HOT_EN,
+        loss="mae",
+        hinders=False,
+    ),
     pair(
         "a-question-for-each-class",
         "binary-loss-on-exclusive-classes",
         ONE_HOT_ZH,
         loss="binary_crossentropy",
+        hinders=False,
     ),
     pair(
         "units-without-class", "unused-units", ZH, model=model(head=_two_units_more), hinders=False

@@ -100,8 +100,8 @@ class Texts:
     @property
     def ids(self) -> dict[str, int]:
         """Token to id; 0 and 1 are padding and unknown words."""
-        words = [*self._common, *(word for line in self._telling for word in line)]
-        tokens = dict.fromkeys(token for word in words for token in self._tokens(word))
+        words = [*self._common, *(word for line in self.telling_words for word in line)]
+        tokens = dict.fromkeys(token for word in words for token in self.tokens(word))
         kept = list(tokens)[: self.vocabulary and self.vocabulary - 2]
         return {token: place for place, token in enumerate(kept, 2)}
 
@@ -122,13 +122,13 @@ class Texts:
         ids = self.ids
         x = np.full((self.rows, self.places), PADDING, np.int32)
         for row, text in zip(x, self._texts(rng, labels), strict=True):
-            known = [ids.get(token, self.unknown) for word in text for token in self._tokens(word)]
+            known = [ids.get(token, self.unknown) for word in text for token in self.tokens(word)]
             kept = known[: self.places] if self.cut == "right" else known[-self.places :]
             row[slice(len(kept)) if self.padding == "right" else slice(-len(kept), None)] = kept
         return x, labels
 
     def _texts(self, rng: np.random.Generator, labels: Array) -> Iterator[list[str]]:
-        common, telling = self._common, self._telling
+        common, telling = self._common, self.telling_words
         often = 1 / np.arange(8, 8 + len(common))
         for label in labels:
             others = rng.integers(self.words[0], self.words[1] + 1) - self.telling
@@ -148,22 +148,35 @@ class Texts:
         return _COMMON[self.language].split()
 
     @property
-    def _telling(self) -> list[list[str]]:
+    def telling_words(self) -> list[list[str]]:
+        """Words of each class that no other has."""
         return [line.split() for line in _TELLING[self.language][: self.classes]]
 
-    def _tokens(self, word: str) -> list[str]:
+    def tokens(self, word: str) -> list[str]:
+        """Split a word."""
         return list(word) if self.by_character and not word.startswith("~") else [word]
 
 
-def features(ids: Array, texts: Texts, width: int = 24) -> Array:
-    """Return a text's words as few numbers, scaled: `(rows, places)` to `(rows, width)`."""
-    projection = np.random.default_rng(width).normal(size=(texts.size, width))
-    projection[PADDING] = 0
-    summed = projection[ids].sum(axis=1)
-    return (summed / np.sqrt((ids != PADDING).sum(axis=1, keepdims=True))).astype(np.float32)
+def _table(texts: Texts, width: int) -> Array:
+    """Return a vector for each id, as if learned elsewhere: words that tell one class are close."""
+    rng = np.random.default_rng(width)
+    table = rng.normal(size=(texts.size, width))
+    ids = texts.ids
+    for words in texts.telling_words:
+        rows = [ids[token] for word in words for token in texts.tokens(word) if token in ids]
+        table[rows] = 0.5 * table[rows] + 2 * rng.normal(size=width)
+    table[PADDING] = 0
+    return table
 
 
-def vectors(ids: Array, texts: Texts, width: int = 6) -> Array:
+def vectors(ids: Array, texts: Texts, width: int = 8) -> Array:
     """Return each token as a few numbers: `(rows, places)` to `(rows, places, width)`."""
-    table = np.random.default_rng(width).normal(size=(texts.size, width))
-    return table[ids].astype(np.float32)
+    read: Array = _table(texts, width)[ids]
+    return read.astype(np.float32)
+
+
+def features(ids: Array, texts: Texts, width: int = 24) -> Array:
+    """Return a text as a few numbers of about 1: `(rows, places)` to `(rows, width)`."""
+    summed = _table(texts, width)[ids].sum(axis=1)
+    scaled: Array = summed / np.sqrt((ids != PADDING).sum(axis=1, keepdims=True))
+    return scaled.astype(np.float32)
