@@ -47,7 +47,8 @@ def make(
 
 def view(data: Dataset, validation: Dataset | None = None, **options: Any) -> Texts:
     """Texts as a training would read them; the healthy case unless something is changed."""
-    settings = {name: options.pop(name) for name in ("tokenizer", "max_length") if name in options}
+    names = ("tokenizer", "max_length")
+    settings: dict[str, object] = {name: options.pop(name) for name in names if name in options}
     config = TextConfig.parse({"min_count": 1, **settings})
     validation = validation or make(data.name, 100, seed=1)
     encoder = fit_encoder(data.texts, config)

@@ -129,6 +129,15 @@ def test_one_class_only() -> None:
     assert watch.findings[0].evidence == {"rows": 192, "label": 2}
 
 
+def test_answers_that_a_caller_has_counted() -> None:
+    x, y = texts()
+    tables = iter([[[50, 0], [50, 0]]] * 2)
+    watch = Watch(tell=lambda finding: None, confusion=lambda: next(tables))
+    build(rate=1e-9).fit(x, y, epochs=5, batch_size=16, verbose=0, callbacks=[watch])
+    assert watch.codes == ["one-class-only"]
+    assert watch.findings[0].evidence == {"rows": 100, "label": 0}
+
+
 @pytest.mark.parametrize("blind", [False, True])
 def test_over_fitting(blind: bool) -> None:
     given = texts(64, random=True)

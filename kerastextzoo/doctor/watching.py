@@ -11,29 +11,20 @@ import numpy.typing as npt
 from keras.src.backend.common import global_state
 
 from kerastextzoo.doctor.case import Case
+from kerastextzoo.doctor.curves import (
+    Guess,
+    accuracy_in,
+    find_dead_rate,
+    find_over_fitting,
+    find_standstill,
+)
 from kerastextzoo.doctor.findings import Finding, found
 from kerastextzoo.doctor.program import Program, _arrays, layers_of, pick, seeded
 from kerastextzoo.errors import InputError
 
 _SAMPLE = 256
-# Epochs in which nothing happens, or the wrong thing does.
-_STANDSTILL = 3
 _ONE_CLASS = 2
-_WORSE = 3
-_EARLY = 2
-_FEWEST_STEPS = 30
-# By so much of itself the loss moves, where it moves at all.
-_MOVED = 0.01
 _FALLING = 0.02
-_LUCK = 0.1
-_DEAD = 1e-3
-_ACCURACIES = (
-    "accuracy",
-    "acc",
-    "sparse_categorical_accuracy",
-    "categorical_accuracy",
-    "binary_accuracy",
-)
 
 
 def to_standard_error(finding: Finding) -> None:
@@ -54,6 +45,8 @@ class Watch(keras.callbacks.Callback):
         validation_data: Inputs and labels.
         stop: Whether to stop the training at the first finding.
         tell: Called with each finding.
+        confusion: Gives the rows by true class and answer, `(classes, classes)`, where a caller
+            has asked the model after each epoch anyhow.
 
     Attributes:
         findings: What was told.
@@ -79,6 +72,7 @@ class Watch(keras.callbacks.Callback):
         *,
         stop: bool = True,
         tell: Callable[[Finding], None] = to_standard_error,
+        confusion: Callable[[], npt.ArrayLike] | None = None,
     ) -> None:
         super().__init__()
         self.x = None if x is None else _arrays(x)
@@ -88,7 +82,7 @@ class Watch(keras.callbacks.Callback):
             self.validation = (_arrays(validation_data[0]), np.asarray(validation_data[1]))
         _check("x and y", self.x, self.y)
         _check("validation_data", *(self.validation or (None, None)))
-        self.stop, self.tell = stop, tell
+        self.stop, self.tell, self.confusion = stop, tell, confusion
         self.findings: list[Finding] = []
         self._start_anew()
 
@@ -103,9 +97,11 @@ class Watch(keras.callbacks.Callback):
         self._resets = 0
 
     def _found(self, code: str, **evidence: Any) -> None:
-        if code in self.codes:
+        self._note(found(code, **evidence))
+
+    def _note(self, finding: Finding | None) -> None:
+        if finding is None or finding.code in self.codes:
             return
-        finding = found(code, **evidence)
         self.findings.append(finding)
         if self.stop:
             self.model.stop_training = True
@@ -155,11 +151,22 @@ class Watch(keras.callbacks.Callback):
             self._look_for_numbers(figures["loss"])
             return
         self._look_at_optimizer(epoch)
-        self._look_at_rate(epoch)
+        epochs = (self.params or {}).get("epochs") or epoch + 1
+        self._note(find_dead_rate(self._history, epochs, self._steps_of_an_epoch))
         if self._case is not None and (self.x is not None or self.validation is not None):
             self._look_at_answers(self._case)
-        self._look_for_movement()
-        self._look_at_validation()
+        if self.confusion is not None:
+            self._look_at_confusion(np.asarray(self.confusion()))
+        self._note(
+            find_standstill(
+                self._history,
+                Guess.of_case(self._case) if self._case else Guess(),
+                first_loss=self._first_loss if self._from_start else None,
+                steps=self._steps,
+            )
+        )
+        if self._from_start:
+            self._note(find_over_fitting(self._history))
 
     # What it looks for.
 
@@ -182,64 +189,6 @@ class Watch(keras.callbacks.Callback):
             self._resets += 1
             self._found("optimizer-reset", times=self._resets, epochs=epoch + 1)
 
-    def _look_at_rate(self, epoch: int) -> None:
-        rates = [figures["learning_rate"] for figures in self._history]
-        epochs = (self.params or {}).get("epochs") or epoch + 1
-        # A schedule may well end at nothing.
-        if epochs - epoch - 1 >= max(1, epochs / 10) and rates[-1] < _DEAD * max(rates):
-            self._found(
-                "learning-rate-dies",
-                first=max(rates),
-                last=rates[-1],
-                dead_after=epoch + 1,
-                steps_of_an_epoch=self._steps_of_an_epoch,
-            )
-
-    def _look_for_movement(self) -> None:
-        last = self._history[-_STANDSTILL:]
-        losses = [figures["loss"] for figures in last if "loss" in figures]
-        if len(losses) < _STANDSTILL or self._steps < _FEWEST_STEPS:
-            return
-        if max(losses) - min(losses) > _MOVED * max(map(abs, losses)):
-            return
-        if self._guesses(losses[-1], accuracy_in(last[-1])):
-            self._found("no-movement", start=losses[0], end=losses[-1])
-
-    def _guesses(self, loss: float, accuracy: float | None) -> bool:
-        """Say whether the model does no better than it would by guessing."""
-        known, chance = guessing(self._case) if self._case else (None, None)
-        if accuracy is not None and chance is not None:
-            # Weights that never moved may be right now and then; smoothed labels cost something.
-            leeway = _LUCK if known is None else 3 * _LUCK
-            if accuracy > chance + leeway * (1 - chance):
-                return False
-            if known is None:
-                return True
-        if known is not None:
-            return loss >= (1 - 5 * _MOVED) * known
-        first = self._first_loss if self._from_start else None
-        return first is not None and abs(loss) >= (1 - 5 * _MOVED) * abs(first) > 0
-
-    def _look_at_validation(self) -> None:
-        losses = [figures.get("val_loss", np.nan) for figures in self._history]
-        if not self._from_start or len(losses) <= _WORSE or not np.all(np.isfinite(losses)):
-            return
-        best = int(np.argmin(losses))
-        after = self._history[-_WORSE:]
-        # Where answers get surer, the loss may rise while more of them are right.
-        right = [accuracy_in(self._history[best], "val_"), accuracy_in(after[-1], "val_")]
-        worse = min(losses[-_WORSE:]) > losses[best] + 0.1 * abs(losses[best])
-        fits = after[-1]["loss"] < (1 - 10 * _MOVED) * self._history[best]["loss"]
-        if best < _EARLY and worse and fits and not _rises(right):
-            self._found(
-                "over-fitting",
-                best_epoch=best + 1,
-                start=self._history[best]["loss"],
-                end=after[-1]["loss"],
-                validation_loss=losses[best],
-                last_validation_loss=losses[-1],
-            )
-
     # What it asks the model.
 
     def _look_at_answers(self, case: Case) -> None:
@@ -256,19 +205,20 @@ class Watch(keras.callbacks.Callback):
             if classes is None:
                 return
             self._look_at_statistics(case, x, answers, classes[rows])
-        self.look_at_classes(case.chosen(answers), classes[rows])
+        chosen, truth = case.chosen(answers), classes[rows]
+        one = len(np.unique(chosen)) == 1 and len(np.unique(truth)) > 1
+        self._look_at_one_class(int(chosen[0]) if one else None, len(chosen))
 
-    def look_at_classes(
-        self, chosen: npt.NDArray[np.int64], classes: npt.NDArray[np.int64]
-    ) -> None:
-        """Look at the classes that the model gave at the end of an epoch, and the true ones.
+    def _look_at_confusion(self, confusion: npt.NDArray[np.int64]) -> None:
+        given, truth = confusion.sum(0), confusion.sum(1)
+        one = (given > 0).sum() == 1 and (truth > 0).sum() > 1
+        self._look_at_one_class(int(given.argmax()) if one else None, int(given.sum()))
 
-        A caller who has answers need not give x.
-        """
-        one = len(np.unique(chosen)) == 1 and len(np.unique(classes)) > 1
-        self._of_one_class = self._of_one_class + 1 if one and not self._is_falling() else 0
+    def _look_at_one_class(self, label: int | None, rows: int) -> None:
+        stuck = label is not None and not self._is_falling()
+        self._of_one_class = self._of_one_class + 1 if stuck else 0
         if self._of_one_class >= _ONE_CLASS and "batch-norm-statistics" not in self.codes:
-            self._found("one-class-only", rows=len(chosen), label=int(chosen[0]))
+            self._found("one-class-only", rows=rows, label=label)
 
     def _is_falling(self) -> bool:
         """Say whether the training loss falls, as that of a model does that is slow to start."""
@@ -299,42 +249,6 @@ class Watch(keras.callbacks.Callback):
             )
 
 
-def accuracy_in(figures: dict[str, float], prefix: str = "") -> float | None:
-    """Return the share of right answers among the figures of an epoch.
-
-    Example:
-        >>> accuracy_in({"loss": 0.7, "acc": 0.5})
-        0.5
-    """
-    names = [prefix + name for name in _ACCURACIES]
-    return next((figures[name] for name in names if name in figures), None)
-
-
-def guessing(case: Case) -> tuple[float | None, float | None]:
-    """Return loss and accuracy of answers that know the sizes of the classes alone.
-
-    None where there is no such thing, as the loss of what is no cross-entropy.
-    """
-    kind, several = case.loss_form.kind, case.labels == "several"
-    if "crossentropy" not in case.loss_form.name:
-        kind = "own"
-    if several:
-        return (_binary_entropy(case.program.y.mean(0)) if kind == "binary" else None), None
-    if case.classes is None or not len(case.classes):
-        return None, None
-    shares = np.unique(case.classes, return_counts=True)[1] / len(case.classes)
-    if kind == "binary" and case.labels == "one-hot":
-        entropy: float | None = _binary_entropy(shares)
-    else:
-        entropy = float(-(shares * np.log(shares)).sum()) if kind != "own" else None
-    return entropy, float(shares.max())
-
-
-def _binary_entropy(shares: npt.NDArray[np.float64]) -> float:
-    shares = np.clip(shares, 1e-7, 1 - 1e-7)
-    return float(-(shares * np.log(shares) + (1 - shares) * np.log(1 - shares)).mean())
-
-
 @contextmanager
 def undisturbed(model: keras.Model) -> Iterator[None]:
     """Put back what asking the model may move: seeds, and the statistics of a normalisation."""
@@ -351,11 +265,6 @@ def undisturbed(model: keras.Model) -> Iterator[None]:
 
 def _rate(optimizer: Any) -> float:
     return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
-
-
-def _rises(figures: list[float | None]) -> bool:
-    first, last = figures
-    return first is not None and last is not None and last > first
 
 
 def _batch_normalization(model: keras.Model) -> Any:
