@@ -112,13 +112,13 @@ def _recurrent(layer: Any, settings: Mapping[str, Any] = NONE) -> Make:
     return model(read=lambda: [layer(models.UNITS, **settings)])
 
 
-ALL_ONE = {"kernel_initializer": "ones"}
-STEEP = {"kernel_initializer": initializers.RandomNormal(stddev=50.0, seed=1)}
+ALL_ONE: dict[str, Any] = {"kernel_initializer": "ones"}
+STEEP: dict[str, Any] = {"kernel_initializer": initializers.RandomNormal(stddev=50.0, seed=1)}
 GROWING = initializers.Orthogonal(gain=3.0, seed=1)
 
 
 def _tanh(**settings: Any) -> Sequence[Any]:
-    return models.dense(4, activation="tanh", **settings)
+    return models.dense(3, activation="tanh", **settings)
 
 
 def _many(activation: str) -> Sequence[Any]:

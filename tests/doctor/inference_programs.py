@@ -16,6 +16,8 @@ from doctor.texts import Texts
 
 model = partial(partial, models.text_model)
 EN, ZH = Plan(), Plan(texts=Texts(language="zh"))
+MANY_EN = Plan(texts=Texts(classes=10, rows=1000), epochs=12)
+MANY_ZH = replace(MANY_EN, texts=Texts(language="zh", classes=10, rows=1000))
 
 
 class Dropping(keras.Model):  # type: ignore[misc]
@@ -32,7 +34,7 @@ class Dropping(keras.Model):  # type: ignore[misc]
         self.words, self.classes, self.always = words, classes, always
         self.embedding = layers.Embedding(words, models.WIDTH, mask_zero=True)
         self.average = layers.GlobalAveragePooling1D()
-        self.dropout = layers.Dropout(0.7)
+        self.dropout = layers.Dropout(0.6)
         self.answers = layers.Dense(classes, activation="softmax")
 
     def call(self, tokens: Any, training: bool = False) -> Any:
@@ -73,13 +75,15 @@ PAIRS = (
     pair(
         "lstm-always-drops",
         "dropout-at-inference",
-        replace(EN, model=model(read=partial(_lstm_dropping, 0.8), functional=True), epochs=10),
-        model=model(read=partial(_lstm_dropping, 0.8, always=True), functional=True),
+        replace(MANY_EN, model=model(read=partial(_lstm_dropping, 0.6), functional=True)),
+        model=model(read=partial(_lstm_dropping, 0.6, always=True), functional=True),
+        # Half of the state says enough; the answers differ all the same.
+        hinders=False,
     ),
     pair(
         "class-always-drops",
         "dropout-at-inference",
-        replace(ZH, model=_dropping, epochs=10),
+        replace(MANY_ZH, model=_dropping),
         model=partial(_dropping, always=True),
     ),
     pair(

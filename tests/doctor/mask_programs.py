@@ -19,7 +19,11 @@ UNMASKED = {"mask_zero": False}
 # More than half of the places are padding.
 PADDED_EN = Plan(texts=Texts(words=(4, 30), places=40), epochs=8)
 PADDED_ZH = replace(PADDED_EN, texts=Texts(language="zh", words=(4, 30), places=40))
-LONG_EN = Plan(texts=Texts(rows=640, words=(110, 150), telling=6, where="start", places=150))
+# Long enough for gates to forget.
+LONG_PADDED_ZH = replace(PADDED_EN, texts=Texts(language="zh", words=(10, 80), places=100))
+LONG_EN = Plan(
+    texts=Texts(rows=640, words=(110, 150), telling=6, where="start", places=150), epochs=14
+)
 
 
 def _read_last(states: Any) -> Any:
@@ -52,7 +56,7 @@ PAIRS = (
     pair(
         "gru-reads-padding",
         "last-step-is-padding",
-        replace(PADDED_ZH, model=model(read=models.gru, functional=True)),
+        replace(LONG_PADDED_ZH, model=model(read=models.gru, functional=True)),
         model=model(read=models.gru, embedding=UNMASKED, functional=True),
     ),
     pair(
@@ -64,7 +68,7 @@ PAIRS = (
     pair(
         "rnn-behind-convolution",
         "mask-lost",
-        replace(PADDED_ZH, model=model(read=convolved(models.rnn))),
+        replace(PADDED_ZH, model=model(read=convolved(models.rnn)), epochs=14),
         model=model(read=convolved(models.rnn, masked=False)),
     ),
     pair(
@@ -74,10 +78,10 @@ PAIRS = (
         model=model(read=convolved(models.lstm, masked=False), functional=True),
     ),
     pair(
-        "lstm-reads-far-back",
+        "gru-reads-far-back",
         "gradient-fades-over-time",
-        replace(LONG_EN, model=model(read=shortened(models.lstm))),
-        model=model(),
+        replace(LONG_EN, model=model(read=shortened(models.gru))),
+        model=model(read=models.gru),
     ),
     pair(
         "rnn-of-zoo-reads-far-back",

@@ -23,6 +23,7 @@ model = partial(partial, models.text_model)
 LONG = Plan(
     texts=Texts(language="zh", rows=640, words=(110, 150), telling=6, where="start", places=150),
     model=model(read=shortened(models.lstm)),
+    epochs=14,
 )
 NEWS = Plan(texts=Texts(language="zh", words=(10, 80), telling=4, places=100), epochs=8)
 IN_ORDER = Plan(
@@ -48,7 +49,6 @@ def _both_ends() -> Sequence[Any]:
 
 
 YES_OR_NO = Plan(texts=Texts(classes=2), model=model(read=_both_ends))
-YES_OR_NO_SGD = replace(YES_OR_NO, optimizer=sgd(0.1))
 
 
 def _loss_of_rounded(y: Any, answers: Any) -> Any:
@@ -103,7 +103,15 @@ PAIRS = (
         model=model(read=_two_rnns, embedding=UNMASKED),
     ),
     pair("s2-rounded", "answers-rounded", YES_OR_NO, story="S2", loss=_loss_of_rounded),
-    pair("s2-softmax-twice", "softmax-twice", YES_OR_NO_SGD, story="S2", loss=_loss_with_softmax),
+    pair(
+        "s2-softmax-twice",
+        "softmax-twice",
+        YES_OR_NO,
+        story="S2",
+        loss=_loss_with_softmax,
+        # Of two classes the larger is found all the same; the loss stays above 0.31.
+        hinders=False,
+    ),
     pair(
         "s2-schedule-each-batch",
         "learning-rate-dies",

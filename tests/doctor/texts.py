@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -110,8 +111,9 @@ class Texts:
         """Rows that an embedding of these ids needs."""
         return len(self.ids) + 2
 
+    @cache  # noqa: B019 - they are few, and live as long as the module
     def draw(self, seed: int, part: int = 0) -> tuple[Array, Array]:
-        """Return token ids and class numbers.
+        """Return token ids and class numbers, not to be written to.
 
         Args:
             seed: Of the data.
@@ -125,6 +127,8 @@ class Texts:
             known = [ids.get(token, self.unknown) for word in text for token in self.tokens(word)]
             kept = known[: self.places] if self.cut == "right" else known[-self.places :]
             row[slice(len(kept)) if self.padding == "right" else slice(-len(kept), None)] = kept
+        x.setflags(write=False)
+        labels.setflags(write=False)
         return x, labels
 
     def _texts(self, rng: np.random.Generator, labels: Array) -> Iterator[list[str]]:
