@@ -103,6 +103,9 @@ class Validate(keras.callbacks.Callback):
     Args:
         evaluate: Evaluates the model that is to be saved on the validation texts.
         multi_label: Whether the data is.
+
+    Attributes:
+        evaluation: Of the last epoch; None before, and where the loss is not finite.
     """
 
     def __init__(self, evaluate: Callable[[], Evaluation], *, multi_label: bool) -> None:
@@ -110,6 +113,7 @@ class Validate(keras.callbacks.Callback):
         self.evaluate = evaluate
         self.objectives = objectives(multi_label=multi_label)
         self.started = time.monotonic()
+        self.evaluation: Evaluation | None = None
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Start the clock."""
@@ -118,9 +122,10 @@ class Validate(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Evaluate."""
         if np.isfinite(logs["loss"]):
-            evaluation = self.evaluate()
-            logs.update({name: evaluation.objective(name) for name in self.objectives})
+            self.evaluation = self.evaluate()
+            logs.update({name: self.evaluation.objective(name) for name in self.objectives})
         else:
+            self.evaluation = None
             logs.update(dict.fromkeys(self.objectives, float("nan")))
         rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
         logs["learning_rate"] = float(rate)

@@ -18,6 +18,8 @@ from kerastextzoo.builders import get_spec
 from kerastextzoo.callbacks import AskJudge, AverageWeights, KeepBest, Pace, Record, Validate
 from kerastextzoo.checkpoints import Checkpoint, digest, of_member
 from kerastextzoo.distribution import open_strategy
+from kerastextzoo.doctor.findings import Finding, ranked
+from kerastextzoo.doctor.watching import Watch
 from kerastextzoo.embeddings import Coverage
 from kerastextzoo.errors import InputError, KerasTextZooError
 from kerastextzoo.evaluation import (
@@ -42,6 +44,7 @@ from kerastextzoo.spec import (
     Task,
     split_at_commas,
 )
+from kerastextzoo.wide import LinearModel
 
 #: Settings that say nothing to a model that reads vectors in place of token ids.
 OF_TOKENS = (
@@ -145,6 +148,7 @@ class Fitted:
         coverage: What the word vectors covered; None for a random start.
         seconds: Wall-clock time of the training, with what came before a break.
         stopped: Why it was stopped before its end; None where it ended by itself.
+        findings: What went wrong on the way, as far as one could see.
     """
 
     model: keras.Model
@@ -154,6 +158,7 @@ class Fitted:
     coverage: Coverage | None
     seconds: float
     stopped: str | None = None
+    findings: Sequence[Finding] = ()
 
 
 def predict_probabilities(model: keras.Model, texts: EncodedTexts) -> npt.NDArray[np.float32]:
@@ -232,72 +237,43 @@ def _counting_names_anew() -> Iterator[None]:
         global_state.set_global_attribute("object_name_uids", before)
 
 
-@_counting_names_anew()
-def fit(
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Compiled:
+    """What a training starts from: a network that is built and compiled, and its batches.
+
+    Attributes:
+        network: Compiled.
+        build: Makes another of the same shape.
+        batches: Of the training texts.
+        preparation: Suited to the network.
+        embedding: What its embedding starts from, a matrix or a width.
+        coverage: What the word vectors cover; None for a random start.
+        linear: The linear model below it, if there is one.
+        devices: What it is trained on.
+        policy: What it computes in.
+    """
+
+    network: keras.Model
+    build: Callable[[], keras.Model]
+    batches: TrainingBatches
+    preparation: Preparation
+    embedding: npt.NDArray[np.float32] | int
+    coverage: Coverage | None
+    linear: LinearModel | None
+    devices: Any
+    policy: str
+
+
+def _compile(
     preparation: Preparation,
     model: str,
-    settings: ModelConfig | None = None,
-    config: TrainingConfig | None = None,
+    settings: ModelConfig,
+    config: TrainingConfig,
     *,
-    seed: int = 0,
-    objective: str | None = None,
-    strategy: str = "none",
-    track: Track = silent,
-    checkpoint: Path | None = None,
-    judge: Callable[[int, float], str | None] | None = None,
-) -> Fitted:
-    """Train one model and keep the weights of its best epoch.
-
-    With a checkpoint, a training that was killed or stopped goes on after its last whole epoch when
-    it is called again with the same arguments, to the same result, bit for bit on a CPU. Its
-    `epochs` may be more than before, unless `warm_up` or `decay` depends on them.
-
-    Args:
-        preparation: The data, made ready.
-        model: A name of `kerastextzoo.builders.list_models()`.
-        settings: The model's settings; None: its defaults.
-        config: The training's settings; None: the defaults.
-        seed: Of weights, order and dropout; the same seed gives the same numbers on a CPU.
-        objective: Which validation figure makes an epoch the best; None: `val_accuracy`, or
-            `val_micro_f1` for multi-label data.
-        strategy: `none`, or `mirrored` for all devices of this machine.
-        track: Progress.
-        checkpoint: A file that is written after each epoch; of an ensemble, one a member, with its
-            number in the name. If it is there, the training goes on from it.
-        judge: Asked after each epoch, and about the last one in the checkpoint before it goes on:
-            the epoch, counted from 1, and the best objective so far to a reason to stop now, or
-            None. The checkpoint does not record the stop, so the training can go on later. The
-            members of an ensemble are stopped one by one, and all of them start.
-
-    Raises:
-        InputError: A name or a setting is wrong; the checkpoint is damaged or of another training.
-        TrainingDivergedError: No epoch ended with a finite loss.
-    """
-    spec = get_spec(model)
-    settings = settings or spec.config()
-    config = config or TrainingConfig()
-    multi_label = preparation.multi_label
-    objective = choose_objective(objective, multi_label=multi_label)
-    preparation = preparation.suited_to(settings)
-    check_for_data(config, preparation)
-    if config.ensemble > 1:
-        alone = config.replace(ensemble=1)
-        members = [
-            fit(
-                preparation,
-                model,
-                settings,
-                alone,
-                seed=derive_seed(seed, "member", number),
-                objective=objective,
-                strategy=strategy,
-                track=track,
-                checkpoint=of_member(checkpoint, number + 1),
-                judge=judge,
-            )
-            for number in range(config.ensemble)
-        ]
-        return _join(members, preparation, objective)
+    seed: int,
+    strategy: str,
+) -> Compiled:
+    spec, multi_label = get_spec(model), preparation.multi_label
     embedding, coverage = preparation.start(config.embedding, config.embedding_features)
     mistake = combine(config.mistakes)
     linear = preparation.linear(config.wide_ngrams, config.wide_buckets)
@@ -342,13 +318,125 @@ def fit(
             loss=_loss(config, mistake, multi_label=multi_label),
             metrics=[_micro_f1()] if multi_label else ["accuracy"],
         )
+    return Compiled(
+        network=network,
+        build=build,
+        batches=batches,
+        preparation=preparation,
+        embedding=embedding,
+        coverage=coverage,
+        linear=linear,
+        devices=devices,
+        policy=policy,
+    )
+
+
+@_counting_names_anew()
+def compile_network(
+    preparation: Preparation,
+    model: str,
+    settings: ModelConfig | None = None,
+    config: TrainingConfig | None = None,
+    *,
+    seed: int = 0,
+    strategy: str = "none",
+) -> Compiled:
+    """Build and compile what `fit` would train, of an ensemble the first member; train nothing.
+
+    The arguments are those of `fit`.
+
+    Raises:
+        InputError: A name or a setting is wrong.
+    """
+    config = config or TrainingConfig()
+    if config.ensemble > 1:
+        config, seed = config.replace(ensemble=1), derive_seed(seed, "member", 0)
+    settings = settings or get_spec(model).config()
+    preparation = preparation.suited_to(settings)
+    check_for_data(config, preparation)
+    return _compile(preparation, model, settings, config, seed=seed, strategy=strategy)
+
+
+@_counting_names_anew()
+def fit(
+    preparation: Preparation,
+    model: str,
+    settings: ModelConfig | None = None,
+    config: TrainingConfig | None = None,
+    *,
+    seed: int = 0,
+    objective: str | None = None,
+    strategy: str = "none",
+    track: Track = silent,
+    checkpoint: Path | None = None,
+    judge: Callable[[int, float], str | None] | None = None,
+    watch: bool = True,
+    tell: Callable[[Finding], None] = lambda finding: None,
+) -> Fitted:
+    """Train one model and keep the weights of its best epoch.
+
+    With a checkpoint, a training that was killed or stopped goes on after its last whole epoch when
+    it is called again with the same arguments, to the same result, bit for bit on a CPU. Its
+    `epochs` may be more than before, unless `warm_up` or `decay` depends on them.
+
+    Args:
+        preparation: The data, made ready.
+        model: A name of `kerastextzoo.builders.list_models()`.
+        settings: The model's settings; None: its defaults.
+        config: The training's settings; None: the defaults.
+        seed: Of weights, order and dropout; the same seed gives the same numbers on a CPU.
+        objective: Which validation figure makes an epoch the best; None: `val_accuracy`, or
+            `val_micro_f1` for multi-label data.
+        strategy: `none`, or `mirrored` for all devices of this machine.
+        track: Progress.
+        checkpoint: A file that is written after each epoch; of an ensemble, one a member, with its
+            number in the name. If it is there, the training goes on from it.
+        judge: Asked after each epoch, and about the last one in the checkpoint before it goes on:
+            the epoch, counted from 1, and the best objective so far to a reason to stop now, or
+            None. The checkpoint does not record the stop, so the training can go on later. The
+            members of an ensemble are stopped one by one, and all of them start.
+        watch: Whether to look out for what keeps it from learning, which changes nothing in it.
+        tell: Called with what is found while it trains.
+
+    Raises:
+        InputError: A name or a setting is wrong; the checkpoint is damaged or of another training.
+        TrainingDivergedError: No epoch ended with a finite loss.
+    """
+    settings = settings or get_spec(model).config()
+    config = config or TrainingConfig()
+    multi_label = preparation.multi_label
+    objective = choose_objective(objective, multi_label=multi_label)
+    preparation = preparation.suited_to(settings)
+    check_for_data(config, preparation)
+    if config.ensemble > 1:
+        alone = config.replace(ensemble=1)
+        members = [
+            fit(
+                preparation,
+                model,
+                settings,
+                alone,
+                seed=derive_seed(seed, "member", number),
+                objective=objective,
+                strategy=strategy,
+                track=track,
+                checkpoint=of_member(checkpoint, number + 1),
+                judge=judge,
+                watch=watch,
+                tell=tell,
+            )
+            for number in range(config.ensemble)
+        ]
+        return _join(members, preparation, objective)
+    compiled = _compile(preparation, model, settings, config, seed=seed, strategy=strategy)
+    network, batches, linear = compiled.network, compiled.batches, compiled.linear
     # Outside the scope and without the optimizer: it answers on one device, and a file of it is a
     # third of the size.
     inference = keras.Model(network.input, network.output, name=network.name)
     averaging = None
-    if config.weight_averaging or policy != "float32":
+    if config.weight_averaging or compiled.policy != "float32":
         with computing_in("float32"):
-            inference = build()
+            inference = compiled.build()
         inference.set_weights(network.get_weights())
         averaging = AverageWeights(inference, config.weight_averaging, config.accumulation)
     record, best = Record(), KeepBest(inference, objective, config.patience)
@@ -363,11 +451,11 @@ def fit(
             **settings.model_dump(mode="json"),
             **config.model_dump(mode="json"),
             "epochs": config.epochs if _is_scheduled(config) else None,
-            "precision": policy,
-            "replicas": devices.num_replicas_in_sync,
+            "precision": compiled.policy,
+            "replicas": compiled.devices.num_replicas_in_sync,
             "seed": seed,
             "objective": objective,
-            **_identify(preparation, embedding),
+            **_identify(preparation, compiled.embedding),
         }
         saving = Checkpoint(checkpoint, identity, network, record, best, averaging)
         ended = saving.restore(config.epochs)
@@ -375,6 +463,10 @@ def fit(
     done = len(record.history)
     if asking and done:
         ended = asking.stops(done, ended=ended)
+    validate = Validate(
+        lambda: evaluate_part(served, preparation, "validation"), multi_label=multi_label
+    )
+    watching = _watch(preparation, validate, tell) if watch else None
     network.fit(
         batches.as_dataset(),
         initial_epoch=done,
@@ -386,10 +478,8 @@ def fit(
         callbacks=[
             keras.callbacks.TerminateOnNaN(),
             *([averaging] if averaging else []),
-            Validate(
-                lambda: evaluate_part(served, preparation, "validation"),
-                multi_label=multi_label,
-            ),
+            validate,
+            *([watching] if watching else []),
             record,
             best,
             *([saving] if saving else []),
@@ -407,9 +497,24 @@ def fit(
         history=record.history,
         best_epoch=best.best_epoch,
         validation=evaluate_part(served, preparation, "validation"),
-        coverage=coverage,
+        coverage=compiled.coverage,
         seconds=time.monotonic() - started,
         stopped=asking.reason if asking else None,
+        findings=tuple(watching.findings) if watching else (),
+    )
+
+
+def _watch(preparation: Preparation, validate: Validate, tell: Callable[[Finding], None]) -> Watch:
+    """Look out by the figures that there are anyhow, so that it costs nothing."""
+
+    def confusion() -> list[list[int]]:
+        return validate.evaluation.confusion if validate.evaluation else [[0]]
+
+    return Watch(
+        y=preparation.label_ids["train"],
+        stop=False,
+        tell=tell,
+        confusion=None if preparation.multi_label else confusion,
     )
 
 
@@ -436,6 +541,7 @@ def _join(members: Sequence[Fitted], preparation: Preparation, objective: str) -
         coverage=members[0].coverage,
         seconds=sum(member.seconds for member in members),
         stopped=next((member.stopped for member in members if member.stopped is not None), None),
+        findings=ranked([finding for member in members for finding in member.findings]),
     )
 
 

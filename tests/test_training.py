@@ -24,6 +24,7 @@ from kerastextzoo.training import (
     Fitted,
     TrainingConfig,
     TrainingDivergedError,
+    compile_network,
     evaluate_part,
     fit,
     predict_probabilities,
@@ -64,6 +65,38 @@ def test_same_seed_same_weights_to_the_bit(preparation: Preparation, model: str)
     for one, two in zip(first, again, strict=True):
         np.testing.assert_array_equal(one, two)
     assert any(not np.array_equal(one, two) for one, two in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("model", ["cnn", "cnn_lstm"])
+def test_watching_changes_nothing(preparation: Preparation, model: str) -> None:
+    settings = SMALL if model == "cnn" else get_spec(model).config.parse({"filters": 8, "units": 8})
+    watched, alone = (
+        fit(preparation, model, settings, QUICK, seed=0, watch=watch) for watch in (True, False)
+    )
+    for one, two in zip(watched.model.get_weights(), alone.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert watched.findings == alone.findings == ()
+
+
+def test_what_goes_wrong_is_told_while_it_trains(preparation: Preparation) -> None:
+    told: list[str] = []
+    config = QUICK.replace(epochs=4, patience=4, learning_rate=1e-9)
+    result = fit(preparation, "cnn", SMALL, config, tell=lambda found: told.append(found.code))
+    assert len(result.history) == 4
+    assert told == [finding.code for finding in result.findings]
+    assert "no-movement" in told
+
+
+def test_a_network_is_had_without_training(preparation: Preparation) -> None:
+    compiled = compile_network(preparation, "cnn", SMALL, QUICK, seed=0)
+    again = compile_network(preparation, "cnn", SMALL, QUICK.replace(ensemble=2), seed=0)
+    first, second = (each.network.get_weights() for each in (compiled, again))
+    assert any(not np.array_equal(one, two) for one, two in zip(first, second, strict=True))
+    assert compiled.network.compiled
+    assert len(compiled.batches) == 30
+    assert compiled.coverage == preparation.embedding(16)[1]
+    with pytest.raises(InputError, match="accumulation"):
+        compile_network(preparation, "cnn", SMALL, QUICK.replace(accumulation=31))
 
 
 @pytest.mark.parametrize("handling", ["frozen", "fine_tuned", "random"])
