@@ -215,7 +215,7 @@ class Case:
             return None
         with self.patient() as model:
             try:
-                return slopes_of(model, self.loss, x, y)
+                return slopes_of(model, self.loss, x, y, self.layers)
             except DoctorError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever a caller's layers raise

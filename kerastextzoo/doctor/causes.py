@@ -196,6 +196,7 @@ CAUSES: tuple[Cause, ...] = (
         "error",
         "the gradient's norm is {norm}",
         "set global_clipnorm=1.0 in the optimizer, and scale the inputs of {layer}",
+        explains=("vanishing-gradient",),
     ),
     Cause(
         "vanishing-gradient",
@@ -294,6 +295,7 @@ CAUSES: tuple[Cause, ...] = (
         "error",
         "{missing} of {classes} classes are only in one of training and validation data",
         "split by class (stratified), after shuffling",
+        explains=("vocabulary-of-other-data", "label-order-differs", "unused-units",),
     ),
     Cause(
         "validation-is-training",
@@ -301,6 +303,12 @@ CAUSES: tuple[Cause, ...] = (
         "the validation data is the training data: {share} of its rows",
         "validate on rows that are not trained on",
         explains=("overlapping-splits",),
+    ),
+    Cause(
+        "unknown-labels",
+        "error",
+        "{rows} rows have labels that training lacks, such as {example}",
+        "read them as others (--label-map OLD=NEW), or train on texts that have them",
     ),
     Cause(
         "overlapping-splits",
@@ -371,12 +379,14 @@ CAUSES: tuple[Cause, ...] = (
         "warning",
         "{share} of the tokens are id {token}, probably the unknown word",
         "keep more words, or lower-case and split the texts as the vocabulary's",
+        explains=("labels-do-not-follow-texts",),
     ),
     Cause(
         "truncation-cuts-signal",
         "warning",
         "{share} of the texts fill all {length} places; {detail}",
         "read more tokens ({proposal}), or those that tell the class",
+        explains=("labels-do-not-follow-texts",),
     ),
     Cause(
         "mostly-padding",
@@ -438,6 +448,12 @@ CAUSES: tuple[Cause, ...] = (
         "note",
         "the last layer has {units} units, the labels have {classes} classes",
         "check that no class is missing",
+    ),
+    Cause(
+        "read-with-warnings",
+        "note",
+        "{number} things were guessed, dropped or cut off on the way in, first: {first}",
+        "look at the data: kerastextzoo data inspect",
     ),
     # Symptoms.
     Cause(

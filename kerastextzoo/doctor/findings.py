@@ -158,9 +158,15 @@ _PLACES = {cause.code: place for place, cause in enumerate(CAUSES)}
 
 
 def ranked(findings: Sequence[Finding]) -> list[Finding]:
-    """Order findings: errors, warnings, notes, each in the order of the table; one of each code."""
-    severities = list(_SIGNS)
-    order = sorted(findings, key=lambda each: (severities.index(each.severity), _PLACES[each.code]))
+    """Order findings: causes that are errors, that are warnings, symptoms, notes; one of a code."""
+
+    def place(finding: Finding) -> tuple[float, int]:
+        severity = list(_SIGNS).index(finding.severity)
+        # Between the causes and the notes.
+        group = 1.5 if get_cause(finding.code).symptom else severity
+        return group, _PLACES[finding.code]
+
+    order = sorted(findings, key=place)
     return list({finding.code: finding for finding in reversed(order)}.values())[::-1]
 
 

@@ -11,11 +11,11 @@ from kerastextzoo.doctor.case import Case
 from kerastextzoo.doctor.findings import Finding, found
 from kerastextzoo.doctor.slopes import Slopes
 
-_EXPLODING = 1e3
-_VANISHING = 1e-6
+_EXPLODING = 100.0
+_VANISHING = 1e-5
 _DEAD = 0.95
 _SATURATED = 0.9
-_FLAT_GATE = 6.0
+_FLAT_GATES = 0.65
 _FEWEST_UNITS = 4
 _FEWEST_ROWS = 50
 # How far a matrix's largest singular value may be beyond that of independent numbers.
@@ -147,13 +147,13 @@ def check_units(case: Case) -> Iterator[Finding]:
             continue
         units = outputs.reshape(-1, outputs.shape[-1])
         recurrent = isinstance(call.layer, keras.layers.RNN)
-        if activation == "relu" and not recurrent:
+        if activation == "relu" and not recurrent and _varies(call.inputs):
             dead = float((units <= 0).all(0).mean())
             if dead >= _DEAD:
                 yield found("dead-relu", layer=call.layer.name, share=dead)
                 return
         share = _stuck_gates(call) if recurrent else _stuck(units, activation)
-        if share >= _SATURATED:
+        if share >= (_FLAT_GATES if recurrent else _SATURATED):
             told = "gates" if recurrent else activation
             yield found("saturated-units", layer=call.layer.name, share=share, activation=told)
             return
@@ -167,6 +167,11 @@ def _array(tensor: Any) -> npt.NDArray[Any] | None:
     return found if found.dtype.kind == "f" else None
 
 
+def _varies(tensor: Any) -> bool:
+    values = _array(tensor)
+    return values is not None and bool(np.ptp(values, axis=0).any())
+
+
 def _stuck(units: npt.NDArray[Any], activation: str) -> float:
     if activation == "tanh":
         return float((np.abs(units) > 0.999).mean())  # noqa: PLR2004
@@ -176,7 +181,7 @@ def _stuck(units: npt.NDArray[Any], activation: str) -> float:
 
 
 def _stuck_gates(call: Any) -> float:
-    """Return the share of gates that the inputs alone push to a flat end."""
+    """Return the share of a gate's slope that the inputs alone take away, as a mean."""
     cell = getattr(call.layer, "cell", None)
     kernel, bias = getattr(cell, "kernel", None), getattr(cell, "bias", None)
     inputs = _array(call.inputs)
@@ -186,4 +191,4 @@ def _stuck_gates(call: Any) -> float:
     if bias is not None:
         values = keras.ops.convert_to_numpy(bias)
         pushed = pushed + (values if values.ndim == 1 else values[0])
-    return float((np.abs(pushed) > _FLAT_GATE).mean())
+    return float(np.square(np.tanh(pushed / 2)).mean())

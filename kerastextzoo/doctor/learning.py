@@ -25,9 +25,12 @@ _RANGE_STEPS = 60
 _RANGE_SECONDS = 3.0
 _LEARNED = 0.9
 _CLEARLY = 4.0
+_AHEAD = 0.15
+_MOVED = 0.02
 _ADAM_RATES = (1e-3, 1e-2)
 _FACTORS = (1e-4, 1e-3, 1e-2, 1e-1, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6)
 _BETTER = 0.5
+_FAR = 30
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,7 +79,8 @@ class Trial:
             return self.end > 0.99 * self.start
         spread = np.sqrt(self.chance * (1 - self.chance) / self.rows)
         ahead = self.accuracy - self.chance
-        return bool(ahead < max(_CLEARLY * spread, 0.15 * (1 - self.chance)))
+        moved = self.end < (1 - _MOVED) * self.start
+        return not moved or bool(ahead < max(_CLEARLY * spread, _AHEAD * (1 - self.chance)))
 
 
 class Learning:
@@ -255,23 +259,29 @@ def check_batch_norm(case: Case, learning: Learning) -> Iterator[Finding]:
 
 def _check_rate(case: Case, learning: Learning) -> Iterator[Finding]:
     """Look for a learning rate at which one batch is learned far better."""
-    rate = peak_rate(case)
+    rate, trial = peak_rate(case), learning.trial
     losses, accuracy = learning.with_own_optimizer
-    own = losses[-5:] if np.all(np.isfinite(losses)) else [float("inf")]
-    end, start = float(np.mean(own)), float(losses[0])
-    if accuracy >= _LEARNED and learning.trial.finite:
+    start = float(losses[0])
+    grew = not trial.finite or trial.end > (1 + _MOVED) * start
+    if accuracy >= _LEARNED and not grew:
         return
-    tried = {rate * factor: learning.at_rate(rate * factor) for factor in _factors(rate)}
-    better = min(tried, key=lambda each: tried[each])
-    reached = tried[better]
+    factors = [each for each in _FACTORS if 1e-6 < rate * each < 30]  # noqa: PLR2004
+    tried = {rate * each: learning.at_rate(rate * each) for each in factors if each < 1 or not grew}
+    better = min(tried, key=lambda each: tried[each], default=rate)
+    reached = tried.get(better, start)
+    end = trial.end if grew else float(np.mean(losses[-5:]))
     gain = start - reached
-    if not np.isfinite(gain) or gain < 0.3 * start or start - end > _BETTER * gain:  # noqa: PLR2004
+    if not np.isfinite(gain) or gain < _BETTER * start or start - end > _BETTER * gain:
         return
-    code = "learning-rate-too-high" if better < rate else "learning-rate-too-low"
-    # Another rate may be faster on one batch; the program's has the time of all its epochs.
-    if code == "learning-rate-too-low" and (better < 30 * rate or not _hardly_moves(case, rate)):  # noqa: PLR2004
-        return
-    yield found(code, rate=rate, start=start, end=end, better=better, reached=reached)
+    if better < rate:
+        yield found(
+            "learning-rate-too-high", rate=rate, start=start, end=end, better=better, reached=reached
+        )
+    elif better >= _FAR * rate and _hardly_moves(case, rate):
+        # A little below is no fault: the program has the time of all its epochs.
+        yield found(
+            "learning-rate-too-low", rate=rate, start=start, end=end, better=better, reached=reached
+        )
 
 
 def _hardly_moves(case: Case, rate: float) -> bool:
@@ -279,10 +289,6 @@ def _hardly_moves(case: Case, rate: float) -> bool:
     if isinstance(case.program.model.optimizer, keras.optimizers.SGD):
         return True
     return rate * case.program.epochs * case.program.steps_an_epoch < 0.1  # noqa: PLR2004
-
-
-def _factors(rate: float) -> list[float]:
-    return [factor for factor in _FACTORS if 1e-6 < rate * factor < 30]  # noqa: PLR2004
 
 
 def _check_dropout(case: Case, learning: Learning) -> Iterator[Finding]:

@@ -33,19 +33,19 @@ class LinearProbe:
         """Whether the inputs are anything that it can read."""
         return self._features(self.case.program.x, self.rows[:2]) is not None
 
-    def held_out(self) -> tuple[float, npt.NDArray[np.bool_]]:
-        """Return the accuracy on rows that it was not fitted to, and which were right."""
+    def held_out(self) -> float:
+        """Return the mean accuracy of the classes on rows that it was not fitted to."""
+        from sklearn.metrics import balanced_accuracy_score
         from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
         classes = self._classes(self.rows)
         folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=self.case.seed)
         features = self._features(self.case.program.x, self.rows)
         guessed = cross_val_predict(self._model(), features, classes, cv=folds)
-        right = guessed == classes
-        return float(right.mean()), right
+        return float(balanced_accuracy_score(classes, guessed))
 
-    def on_validation(self) -> tuple[float, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return the accuracy on the validation data, the guesses and the classes."""
+    def on_validation(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the guesses for the validation data, and its classes."""
         x, y = self.case.program.validation_data or (None, None)
         classes = self.case.classes_of(np.asarray(y))
         if classes is None:
@@ -54,8 +54,7 @@ class LinearProbe:
         model = self._model().fit(
             self._features(self.case.program.x, self.rows), self._classes(self.rows)
         )
-        guessed = model.predict(self._features(x, rows))
-        return float((guessed == classes[rows]).mean()), guessed, classes[rows]
+        return model.predict(self._features(x, rows)), classes[rows]
 
     def _classes(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         if self.case.classes is None:
@@ -69,8 +68,8 @@ class LinearProbe:
         from sklearn.preprocessing import StandardScaler
 
         if self.case.tokens is not None or self._is_text:
-            return MultinomialNB()
-        return make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
+            return MultinomialNB(fit_prior=False)
+        return make_pipeline(StandardScaler(), LogisticRegression(max_iter=200, class_weight="balanced"))
 
     @property
     def _is_text(self) -> bool:

@@ -118,6 +118,7 @@ def check_decay(case: Case) -> Iterator[Finding]:
 
 def plain_copy(optimizer: Any) -> Any:
     """Return the optimizer at a constant rate, without what takes a step's effect away."""
-    config = optimizer.get_config()
-    without = {name: None for name in (*_CLIPS, "weight_decay") if config.get(name) is not None}
-    return copy_optimizer(optimizer, **without)
+    copied = copy_optimizer(optimizer, **{name: None for name in _CLIPS})
+    # AdamW takes a number alone.
+    copied.weight_decay = 0.0 if getattr(copied, "weight_decay", None) else None
+    return copied

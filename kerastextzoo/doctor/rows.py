@@ -11,8 +11,10 @@ import numpy.typing as npt
 from kerastextzoo.doctor.case import Case
 from kerastextzoo.doctor.findings import Finding, found
 from kerastextzoo.doctor.linear import LinearProbe
+from kerastextzoo.doctor.tokens import all_filled
 
 _FEWEST_ROWS = 60
+_FEWEST_OF_A_CLASS = 12
 _SORTED = 0.5
 _MUCH_OVERLAP = 0.01
 _ALL = 0.999
@@ -45,8 +47,8 @@ def check_scale(case: Case) -> Iterator[Finding]:
         return
     if any(isinstance(layer, _NORMALISE) for layer in case.layers):
         return
-    values = first[case.sample].astype(np.float64)
-    if np.all(np.isfinite(values)) and np.percentile(np.abs(values), 95) > _UNSCALED:
+    values = first[case.sample].astype(np.float64).reshape(-1, first.shape[-1])
+    if np.percentile(np.abs(values), 95, axis=0).max() > _UNSCALED:
         yield found("features-not-scaled", lowest=values.min(), highest=values.max())
 
 
@@ -163,15 +165,25 @@ def check_signal(case: Case) -> Iterator[Finding]:
     if case.classes is None or case.num_classes < 2 or case.program.rows < _FEWEST_ROWS:  # noqa: PLR2004
         return
     probe = LinearProbe(case)
-    counts = np.bincount(case.classes[probe.rows] - case.classes.min())
-    if not probe.usable or counts[counts > 0].min() < 3:  # noqa: PLR2004 - a row in each fold
+    _, counts = np.unique(case.classes[probe.rows], return_counts=True)
+    if not probe.usable or counts.min() < _FEWEST_OF_A_CLASS:
         return
-    accuracy, right = probe.held_out()
-    chance = float(counts.max() / counts.sum())
-    spread = float(np.sqrt(chance * (1 - chance) / len(right)))
+    accuracy = probe.held_out()
+    # By class, so that a large class counts no more than a small one.
+    chance = 1 / len(counts)
+    spread = float(np.sqrt((chance * (1 - chance) / counts).sum()) / len(counts))
     if accuracy < chance + _CLEARLY * spread:
+        if case.tokens is not None and all_filled(case.tokens):
+            yield found(
+                "truncation-cuts-signal",
+                share=1.0,
+                length=case.tokens.shape[1],
+                detail=f"a linear model finds nothing in what is left ({accuracy:.3g})",
+                proposal=f"2 to 4 times the {case.tokens.shape[1]}",
+            )
+            return
         yield found(
-            "labels-do-not-follow-texts", accuracy=accuracy, chance=chance, rows=len(right)
+            "labels-do-not-follow-texts", accuracy=accuracy, chance=chance, rows=len(probe.rows)
         )
     elif case.program.validation_data is not None:
         yield from _check_meaning(case, probe, accuracy, chance)
@@ -182,15 +194,16 @@ def _check_meaning(
 ) -> Iterator[Finding]:
     """Check that class numbers and token ids of the validation data mean the same."""
     from scipy.optimize import linear_sum_assignment
-    from sklearn.metrics import confusion_matrix
+    from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
-    accuracy, guessed, truth = probe.on_validation()
+    guessed, truth = probe.on_validation()
+    accuracy = float(balanced_accuracy_score(truth, guessed))
     spread = np.sqrt(training * (1 - training) / len(truth)) + 1e-9
     if len(truth) < _FEWEST_ROWS // 2 or training - accuracy < max(_ROOM, _CLEARLY * spread):
         return
     table = confusion_matrix(truth, guessed)
     lines = linear_sum_assignment(-table)
-    renumbered = float(table[lines].sum() / table.sum())
+    renumbered = float((table[lines] / np.maximum(table.sum(1), 1)).mean())
     if renumbered - accuracy > (training - accuracy) / 2:
         yield found("label-order-differs", accuracy=accuracy, renumbered=renumbered)
     elif accuracy < chance + (training - chance) / 2:

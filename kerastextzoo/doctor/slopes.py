@@ -67,10 +67,21 @@ class Slopes:
         return float(np.sqrt(sum(float(np.square(part, dtype=np.float64).sum()) for part in parts)))
 
 
-def slopes_of(model: keras.Model, loss: Callable[..., Any], x: Any, y: Any) -> Slopes:
-    """Look at the gradient of one batch, in training mode."""
+def slopes_of(
+    model: keras.Model, loss: Callable[..., Any], x: Any, y: Any, named: Sequence[Any]
+) -> Slopes:
+    """Look at the gradient of one batch, in training mode.
+
+    Args:
+        model: May be a copy, for the batch moves its statistics.
+        loss: Of labels and answers.
+        x: Inputs.
+        y: Labels.
+        named: The layers that are to be told of, in the order of the model's.
+    """
     tf = _tensorflow()
-    owners = {id(weight): layer for layer in layers_of(model) for weight in layer.weights}
+    pairs = zip(layers_of(model), named, strict=True)
+    owners = {id(weight): told for layer, told in pairs for weight in layer.weights}
     variables = model.trainable_variables
     with tf.GradientTape() as tape, recorded_calls(layers_of(model)) as calls:
         answers = model(x, training=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from kerastextzoo.doctor.case import Case
 from kerastextzoo.doctor.findings import Finding, found
@@ -58,7 +59,14 @@ def check_tokens(case: Case) -> Iterator[Finding]:
     yield from _check_cut(case, tokens, sizes)
 
 
-def _check_cut(case: Case, tokens: "np.ndarray", sizes: "np.ndarray") -> Iterator[Finding]:  # type: ignore[type-arg]
+def all_filled(tokens: npt.NDArray[np.int64]) -> bool:
+    """Whether each text fills its places to the last."""
+    return bool((tokens[:, [0, -1]] != _PADDING).all())
+
+
+def _check_cut(
+    case: Case, tokens: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]
+) -> Iterator[Finding]:
     full = sizes == tokens.shape[1]
     share = float(full.mean())
     # Texts of one length by nature are all full.
