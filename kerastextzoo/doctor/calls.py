@@ -44,9 +44,16 @@ def recorded_calls(layers: Sequence[Any]) -> Iterator[list[Call]]:
     calls: list[Call] = []
     with ExitStack() as undo:
         for layer in layers:
+            if _is_cell(layer):
+                continue
             layer.call = _recording(layer, layer.call, calls)
             undo.callback(layer.__dict__.pop, "call", None)
         yield calls
+
+
+def _is_cell(layer: Any) -> bool:
+    """Whether it is called at each step, by a recurrent layer."""
+    return hasattr(layer, "state_size") and not isinstance(layer, keras.layers.RNN)
 
 
 def _recording(layer: Any, original: Any, calls: list[Call]) -> Any:

@@ -92,7 +92,9 @@ class Case:
         if isinstance(given, keras.losses.Loss):
             inner = getattr(given, "fn", None)
             own = inner is None or not _is_of_keras(inner)
-            name = getattr(inner, "__name__", type(given).__name__) if inner else type(given).__name__
+            name = (
+                getattr(inner, "__name__", type(given).__name__) if inner else type(given).__name__
+            )
             logits = bool(getattr(given, "_fn_kwargs", {}).get("from_logits", False))
         else:
             own, name, logits = not _is_of_keras(given), given.__name__, False
@@ -137,7 +139,7 @@ class Case:
             if array.ndim == 2 and array.shape[1] > 1 and array.size:  # noqa: PLR2004
                 if array.dtype.kind in "iu":
                     return np.asarray(array)
-                sample = array[: _SAMPLE] if array.dtype.kind == "f" else None
+                sample = array[:_SAMPLE] if array.dtype.kind == "f" else None
                 # Padding functions give floats; nobody has features that are all whole numbers.
                 if (
                     sample is not None
@@ -218,7 +220,7 @@ class Case:
                 return slopes_of(model, self.loss, x, y, self.layers)
             except DoctorError:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever a caller's layers raise
+            except Exception as error:
                 self.refusal = (str(error) or type(error).__name__).splitlines()[0]
                 return None
 
@@ -236,14 +238,18 @@ class Case:
         """Return the class that each answer gives."""
         answers = np.asarray(answers)
         if answers.ndim > 1 and answers.shape[-1] > 1:
-            return answers.reshape(len(answers), -1, answers.shape[-1])[:, -1].argmax(-1)
+            last = answers.reshape(len(answers), -1, answers.shape[-1])[:, -1]
+            return np.asarray(last.argmax(-1))
         middle = 0.0 if self.loss_form.from_logits else 0.5
         return (answers.reshape(len(answers), -1)[:, -1] > middle).astype(np.int64)
 
     @contextmanager
     def patient(self) -> Iterator[keras.Model]:
         """Give a model that may be trained."""
-        with self.quietly(), on_loan(self.program.model, pick(self.program.x, self.sample[:2])) as it:
+        with (
+            self.quietly(),
+            on_loan(self.program.model, pick(self.program.x, self.sample[:2])) as it,
+        ):
             yield it
 
     @staticmethod

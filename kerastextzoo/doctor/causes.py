@@ -1,7 +1,7 @@
 """Every cause that the doctor knows: its code, how bad it is, what it says, the change to make.
 
-The order is that of likelihood: what stands earlier explains what stands later, so the first finding
-is the one to mend first. The last ones are symptoms, which say that something is wrong, not what.
+The order is that of likelihood: what stands earlier explains what stands later, so the first
+finding is the one to mend first. The last ones are symptoms: something is wrong, they don't say what.
 To add a cause, give it a line here and a check that finds it; braces take the finding's evidence.
 """
 
@@ -97,7 +97,11 @@ CAUSES: tuple[Cause, ...] = (
         "error",
         "the loss does not change with the answers: they are rounded or arg-maxed on the way to it",
         "give the loss the probabilities as they are; round only what is shown",
-        explains=("embedding-never-updated", "weights-without-gradient", "vanishing-gradient",),
+        explains=(
+            "embedding-never-updated",
+            "weights-without-gradient",
+            "vanishing-gradient",
+        ),
     ),
     Cause(
         "sigmoid-after-softmax",
@@ -154,14 +158,21 @@ CAUSES: tuple[Cause, ...] = (
         "error",
         "{numbers} weights are NaN or infinite, first in layer {layer}",
         "build the model anew, and lower the learning rate or set global_clipnorm",
-        explains=("exploding-gradient", "weights-without-gradient",),
+        explains=(
+            "exploding-gradient",
+            "weights-without-gradient",
+        ),
     ),
     Cause(
         "weights-all-equal",
         "error",
         "all weights of layer {layer} start equal, so its units learn the same or nothing",
         "leave kernel_initializer at its default",
-        explains=("embedding-never-updated", "weights-without-gradient", "vanishing-gradient",),
+        explains=(
+            "embedding-never-updated",
+            "weights-without-gradient",
+            "vanishing-gradient",
+        ),
     ),
     Cause(
         "embedding-never-updated",
@@ -182,14 +193,22 @@ CAUSES: tuple[Cause, ...] = (
         "error",
         "{share} of the ReLU units of layer {layer} are 0 for every text",
         "start {layer} anew, without a negative bias and with a lower learning rate",
-        explains=("embedding-never-updated", "weights-without-gradient", "vanishing-gradient",),
+        explains=(
+            "embedding-never-updated",
+            "weights-without-gradient",
+            "vanishing-gradient",
+        ),
     ),
     Cause(
         "saturated-units",
         "error",
         "{share} of layer {layer} is stuck at the flat ends of its {activation}",
         "scale the inputs of {layer} to about 1, and leave its initializers at their defaults",
-        explains=("vanishing-gradient", "weights-without-gradient", "embedding-never-updated",),
+        explains=(
+            "vanishing-gradient",
+            "weights-without-gradient",
+            "embedding-never-updated",
+        ),
     ),
     Cause(
         "exploding-gradient",
@@ -214,8 +233,8 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "learning-rate-dies",
         "error",
-        "the learning rate falls from {first} to {last}; it is below a thousandth of its best after "
-        "epoch {dead_after}",
+        "the learning rate falls from {first} to {last}; it is below a thousandth of its best "
+        "after epoch {dead_after}",
         "step the schedule by epochs of {steps_of_an_epoch} steps, not by batches",
     ),
     Cause(
@@ -239,13 +258,13 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "learning-rate-too-high",
         "error",
-        "at a learning rate of {rate} the loss goes from {start} to {end}; at {better} to {reached}",
+        "at a rate of {rate} the loss goes from {start} to {end}; at {better} to {reached}",
         "set the learning rate to {better}",
     ),
     Cause(
         "learning-rate-too-low",
         "error",
-        "at a learning rate of {rate} the loss goes from {start} to {end}; at {better} to {reached}",
+        "at a rate of {rate} the loss goes from {start} to {end}; at {better} to {reached}",
         "set the learning rate to {better}",
     ),
     # What the data and its order say.
@@ -295,7 +314,11 @@ CAUSES: tuple[Cause, ...] = (
         "error",
         "{missing} of {classes} classes are only in one of training and validation data",
         "split by class (stratified), after shuffling",
-        explains=("vocabulary-of-other-data", "label-order-differs", "unused-units",),
+        explains=(
+            "vocabulary-of-other-data",
+            "label-order-differs",
+            "unused-units",
+        ),
     ),
     Cause(
         "validation-is-training",
@@ -346,7 +369,10 @@ CAUSES: tuple[Cause, ...] = (
         "error",
         "the inputs go from {lowest} to {highest}",
         "scale each feature to mean 0 and deviation 1",
-        explains=("exploding-gradient", "saturated-units",),
+        explains=(
+            "exploding-gradient",
+            "saturated-units",
+        ),
     ),
     # What the tokens say.
     Cause(
@@ -401,7 +427,12 @@ CAUSES: tuple[Cause, ...] = (
         "{layer} is read after {padding} steps of padding (median); {share} of its gradient "
         "reaches the words",
         "set mask_zero=True in the embedding, or pad on the other side",
-        explains=("gradient-fades-over-time", "vanishing-gradient", "embedding-never-updated", "mostly-padding",),
+        explains=(
+            "gradient-fades-over-time",
+            "vanishing-gradient",
+            "embedding-never-updated",
+            "mostly-padding",
+        ),
     ),
     Cause(
         "mask-lost",

@@ -17,9 +17,9 @@ from kerastextzoo.doctor import (
 )
 from kerastextzoo.doctor.case import Case
 from kerastextzoo.doctor.causes import get_cause
+from kerastextzoo.doctor.effects import try_remedy
 from kerastextzoo.doctor.findings import Diagnosis, Finding, ranked
 from kerastextzoo.doctor.learning import Learning, check_batch_norm, check_learning
-from kerastextzoo.doctor.effects import try_remedy
 from kerastextzoo.doctor.program import as_program, seeded
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.seeds import derive_seed
@@ -173,7 +173,7 @@ def _run(case: Case, checks: Sequence[Check]) -> _Done:
             break
         try:
             done.findings += check.look(case)
-        except Exception as error:  # noqa: BLE001 - one check that fails must not hide the others
+        except Exception as error:
             said = (str(error) or type(error).__name__).splitlines()[0]
             done.skipped[check.name] = f"{type(error).__name__}: {said[:120]}"
         else:

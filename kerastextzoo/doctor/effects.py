@@ -39,5 +39,5 @@ def _tried(case: Case) -> Trial | None:
     """Return a trial; None where loss, labels and answers don't even fit."""
     try:
         return Learning(case).trial
-    except Exception:  # noqa: BLE001 - a program may be broken in any way
+    except Exception:
         return None

@@ -1,4 +1,4 @@
-"""What the doctor says: findings, each with its numbers and one change, the likeliest cause first."""
+"""What the doctor says: findings with their numbers and one change, the likeliest cause first."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

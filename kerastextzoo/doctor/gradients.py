@@ -101,7 +101,9 @@ def check_gradients(case: Case) -> Iterator[Finding]:
         )
     norm = slopes.norm
     if not np.isfinite(norm) or norm > _EXPLODING:
-        largest = max(_by_layer(slopes).items(), key=lambda pair: np.nan_to_num(pair[1], nan=np.inf))
+        largest = max(
+            _by_layer(slopes).items(), key=lambda pair: np.nan_to_num(pair[1], nan=np.inf)
+        )
         yield found("exploding-gradient", norm=norm, layer=largest[0])
     yield from _check_vanishing(slopes, silent)
 

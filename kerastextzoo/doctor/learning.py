@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from kerastextzoo.doctor.case import Case
 from kerastextzoo.doctor.findings import Finding, found
-from kerastextzoo.doctor.program import copy_optimizer, layers_of, pick, seeded
+from kerastextzoo.doctor.program import copy_optimizer, pick, seeded
 from kerastextzoo.doctor.rates import peak_rate, plain_copy, rates_of
 from kerastextzoo.doctor.slopes import Trainer, without_dropout
 from kerastextzoo.seeds import derive_seed
@@ -197,9 +197,7 @@ class Learning:
     def with_own_optimizer(self) -> tuple[list[float], float]:
         """One batch at the largest rate of the program's own optimizer."""
         rate = peak_rate(self.case)
-        return self.overfit(
-            copy_optimizer(self.case.program.model.optimizer, learning_rate=rate)
-        )
+        return self.overfit(copy_optimizer(self.case.program.model.optimizer, learning_rate=rate))
 
     @cached_property
     def with_adam(self) -> float:
@@ -238,9 +236,7 @@ def check_learning(case: Case, learning: Learning) -> Iterator[Finding]:
 
 def check_batch_norm(case: Case, learning: Learning) -> Iterator[Finding]:
     """Check that the statistics of batch normalisation are those of the data."""
-    layers = [
-        layer for layer in case.layers if isinstance(layer, keras.layers.BatchNormalization)
-    ]
+    layers = [layer for layer in case.layers if isinstance(layer, keras.layers.BatchNormalization)]
     trial = learning.trial
     if not layers or trial.accuracy is None or trial.in_training is None:
         return
@@ -275,7 +271,12 @@ def _check_rate(case: Case, learning: Learning) -> Iterator[Finding]:
         return
     if better < rate:
         yield found(
-            "learning-rate-too-high", rate=rate, start=start, end=end, better=better, reached=reached
+            "learning-rate-too-high",
+            rate=rate,
+            start=start,
+            end=end,
+            better=better,
+            reached=reached,
         )
     elif better >= _FAR * rate and _hardly_moves(case, rate):
         # A little below is no fault: the program has the time of all its epochs.
@@ -326,5 +327,5 @@ def _symptoms(case: Case, learning: Learning) -> Iterator[Finding]:
         chosen = case.chosen(trial.answers)
         if len(np.unique(chosen)) == 1:
             yield found("one-class-only", rows=len(chosen), label=int(chosen[0]))
-        elif trial.end > 0.97 * trial.start:  # noqa: PLR2004
+        elif trial.end > 0.97 * trial.start:
             yield found("no-movement", start=trial.start, end=trial.end)

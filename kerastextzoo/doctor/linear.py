@@ -1,5 +1,6 @@
 """A quick linear model of the inputs, which tells what can be learned without the network."""
 
+import itertools
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -24,8 +25,10 @@ class LinearProbe:
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self.rows = case.trains[:_MOST_ROWS] if len(case.trains) <= _MOST_ROWS else (
-            np.sort(np.random.default_rng(case.seed).permutation(case.trains)[:_MOST_ROWS])
+        self.rows = (
+            case.trains[:_MOST_ROWS]
+            if len(case.trains) <= _MOST_ROWS
+            else (np.sort(np.random.default_rng(case.seed).permutation(case.trains)[:_MOST_ROWS]))
         )
 
     @cached_property
@@ -69,7 +72,9 @@ class LinearProbe:
 
         if self.case.tokens is not None or self._is_text:
             return MultinomialNB(fit_prior=False)
-        return make_pipeline(StandardScaler(), LogisticRegression(max_iter=200, class_weight="balanced"))
+        return make_pipeline(
+            StandardScaler(), LogisticRegression(max_iter=200, class_weight="balanced")
+        )
 
     @property
     def _is_text(self) -> bool:
@@ -102,7 +107,7 @@ def _counts(texts: Sequence[Sequence[str]]) -> Any:
     from sklearn.feature_extraction.text import HashingVectorizer
 
     counting = HashingVectorizer(
-        analyzer=lambda words: [*words, *map(" ".join, zip(words, words[1:], strict=False))],
+        analyzer=lambda words: [*words, *map(" ".join, itertools.pairwise(words))],
         n_features=2**16,
         alternate_sign=False,
         norm=None,

@@ -97,7 +97,7 @@ def as_program(model: Any, x: Any, y: Any = None, **settings: Any) -> Program:
             f"x and y: as many inputs as labels; got {told} inputs and {program.rows} labels; "
             "give each row its label"
         )
-    if program.rows < 2:
+    if program.rows < 2:  # noqa: PLR2004 - one row has nothing to be told from
         raise InputError(f"x and y: at least 2 rows; got {program.rows}; give the training data")
     for name in ("batch_size", "epochs"):
         if getattr(program, name) < 1:
@@ -177,6 +177,7 @@ def copy_model(
     Raises:
         DoctorError: A layer can't be made of its configuration.
     """
+
     def made(layer: Any) -> Any:
         if isinstance(layer, keras.layers.Lambda):
             # The caller's function, in memory: nothing is read from a file.

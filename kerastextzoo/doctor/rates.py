@@ -58,7 +58,7 @@ def rates_of(case: Case) -> npt.NDArray[np.float64] | None:
         at = np.unique(np.linspace(0, steps - 1, _MOST_POINTS).astype(int))
         try:
             told = keras.ops.convert_to_numpy(schedule(keras.ops.convert_to_tensor(at, "float32")))
-        except Exception:  # noqa: BLE001 - it takes one step at a time
+        except Exception:
             told = np.zeros(0)
         if told.shape != at.shape:
             told = np.array([float(schedule(int(step))) for step in at[:: max(1, len(at) // 500)]])
@@ -107,18 +107,24 @@ def check_decay(case: Case) -> Iterator[Finding]:
         held = 1 / float(decay)
         if left < _DECAYED and held < 1:
             told = f"{left:.1e} of a start is left after {steps} steps"
-            yield found("weight-decay-too-strong", decay=f"weight_decay={decay:g}", detail=told,
-                        left=left)
+            yield found(
+                "weight-decay-too-strong", decay=f"weight_decay={decay:g}", detail=told, left=left
+            )
             return
     if slopes is not None and slopes.penalty > max(slopes.loss, 1e-6):
         told = f"the penalty is {slopes.penalty:.3g}, the loss {slopes.loss:.3g}"
-        yield found("weight-decay-too-strong", decay="a regularizer", detail=told,
-                    penalty=slopes.penalty, loss=slopes.loss)
+        yield found(
+            "weight-decay-too-strong",
+            decay="a regularizer",
+            detail=told,
+            penalty=slopes.penalty,
+            loss=slopes.loss,
+        )
 
 
 def plain_copy(optimizer: Any) -> Any:
     """Return the optimizer at a constant rate, without what takes a step's effect away."""
-    copied = copy_optimizer(optimizer, **{name: None for name in _CLIPS})
+    copied = copy_optimizer(optimizer, **dict.fromkeys(_CLIPS))
     # AdamW takes a number alone.
     copied.weight_decay = 0.0 if getattr(copied, "weight_decay", None) else None
     return copied

@@ -101,5 +101,5 @@ def _copied(callback: Any) -> Any:
         return None
     try:
         return copy.deepcopy(callback)
-    except Exception:  # noqa: BLE001 - a callback that holds a file, a lock, ...
+    except Exception:
         return None

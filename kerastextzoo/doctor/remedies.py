@@ -42,13 +42,19 @@ def mend(case: Case, finding: Finding) -> Program | None:
 
 
 def _compiled(
-    case: Case, model: keras.Model | None = None, *, loss: Any = None, optimizer: Any = None, **of: Any
+    case: Case,
+    model: keras.Model | None = None,
+    *,
+    loss: Any = None,
+    optimizer: Any = None,
+    **of: Any,
 ) -> Program:
     """Return the program with another model, loss or optimizer; the model is a copy."""
     program = case.program
     model = model or copy_model(program.model, _few(case))
     model.compile(
-        optimizer=optimizer or copy_optimizer(program.model.optimizer), loss=loss or program.model.loss
+        optimizer=optimizer or copy_optimizer(program.model.optimizer),
+        loss=loss or program.model.loss,
     )
     return replace(program, model=model, **of)
 

@@ -108,7 +108,9 @@ def _keys(case: Case) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
 
 def _numbers(x: Any) -> npt.NDArray[np.int64]:
     parts = [np.asarray(array) for array in keras.tree.flatten(x)]
-    return np.array([hash(tuple(_bytes(part[row]) for part in parts)) for row in range(len(parts[0]))])
+    return np.array(
+        [hash(tuple(_bytes(part[row]) for part in parts)) for row in range(len(parts[0]))]
+    )
 
 
 def _bytes(row: Any) -> bytes:

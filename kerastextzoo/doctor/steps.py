@@ -1,5 +1,6 @@
 """Masks and time: does padding stay hidden, and how far back does the gradient reach?"""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,7 +61,8 @@ def _shrunk(words: npt.NDArray[np.bool_], steps: int) -> npt.NDArray[np.bool_]:
         return words
     edges = np.linspace(0, words.shape[1], steps + 1).astype(int)
     return np.stack(
-        [words[:, start : max(end, start + 1)].any(1) for start, end in zip(edges, edges[1:], strict=False)], 1
+        [words[:, start : max(end, start + 1)].any(1) for start, end in itertools.pairwise(edges)],
+        1,
     )
 
 
@@ -82,7 +84,9 @@ def check_reach(case: Case) -> Iterator[Finding]:
             continue
         reach = int(np.median((sizes > _REACHED * largest).sum(1)))
         if reach < length / 3:
-            yield found("gradient-fades-over-time", layer=call.layer.name, reach=reach, length=length)
+            yield found(
+                "gradient-fades-over-time", layer=call.layer.name, reach=reach, length=length
+            )
             return
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerastextzoo.data import Dataset
-from kerastextzoo.doctor.findings import Finding, found
+from kerastextzoo.doctor.findings import Finding, found, ranked
 from kerastextzoo.embeddings import Coverage, coverage_of, first_words, load_vectors
 from kerastextzoo.inspection import count_repeats, describe_order, find_conflicts, find_overlap
 from kerastextzoo.label_sets import shown
@@ -36,9 +36,9 @@ _MANY_CONFLICTS = 0.02
 _MANY_REPEATS = 0.2
 _DOMINATES = 0.8
 _NUMBERS = 0.5
-_LOW_COVERAGE = 0.3
+LOW_COVERAGE = 0.3
 _FAIR_COVERAGE = 0.5
-_NO_COVERAGE = 0.05
+NO_COVERAGE = 0.05
 _UNKNOWN = 0.3
 _MORE_UNKNOWN = 0.1
 _CUT = 0.1
@@ -100,12 +100,13 @@ class Texts:
         return Counter(token for text in tokenize(few.texts, tokenizer) for token in text)
 
 
-def check_texts(texts: Texts, *, quick: bool = False) -> list[Finding]:
+def check_texts(texts: Texts, *, quick: bool = False, words: bool = True) -> list[Finding]:
     """Find what is wrong with texts, whatever the model.
 
     Args:
         texts: To be examined.
         quick: Leave out what reads every text or fits a linear model.
+        words: Whether the model reads words, not the vectors of a sentence encoder.
 
     Example:
         >>> data = Dataset("two", ("今天天气很好啊", "我们去看电影吧") * 30, ("a", "b") * 30)
@@ -113,10 +114,12 @@ def check_texts(texts: Texts, *, quick: bool = False) -> list[Finding]:
         >>> check_texts(Texts(train=data, encoder=encoder), quick=True)[0].code
         'unsegmented-text'
     """
-    looks = [check_tokenizer, check_coverage, check_unknown, check_parts, check_classes]
+    looks = [check_parts, check_classes]
+    if words:
+        looks += [check_tokenizer, check_coverage, check_unknown]
     if not quick:
-        looks += [check_repeats, check_truncation]
-    return [finding for look in looks for finding in look(texts)]
+        looks += [check_repeats, *([check_truncation] if words else [])]
+    return ranked([finding for look in looks for finding in look(texts)])
 
 
 def check_tokenizer(texts: Texts) -> Iterator[Finding]:
@@ -151,12 +154,12 @@ def check_coverage(texts: Texts) -> Iterator[Finding]:
     before = covered[kind] if before is None else before
     after, change = _best_change(texts, counts, covered)
     helps = after >= max(_FAIR_COVERAGE, 1.5 * before)
-    if before >= _FAIR_COVERAGE or (before >= _LOW_COVERAGE and not helps):
+    if before >= _FAIR_COVERAGE or (before >= LOW_COVERAGE and not helps):
         return
     tried = {f"coverage_by_{name}": share for name, share in covered.items() if name != kind}
     remedy = change if helps else _of_another_language(texts)
     finding = found("low-coverage", remedy, coverage=before, **tried)
-    yield finding if helps or before < _NO_COVERAGE else replace(finding, severity="warning")
+    yield finding if helps or before < NO_COVERAGE else replace(finding, severity="warning")
 
 
 def _other_tokenizers(texts: Texts) -> list[str]:
