@@ -10,7 +10,7 @@ probability each class is given, and `classes.png`.
 import platform
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,9 @@ import numpy.typing as npt
 from kerastextzoo import __version__, plots
 from kerastextzoo.batching import EncodedTexts, EncodedVectors
 from kerastextzoo.builders import get_spec
+from kerastextzoo.checkup import recorded
 from kerastextzoo.data import Dataset
+from kerastextzoo.doctor import Finding
 from kerastextzoo.errors import InputError, KerasTextZooError, named, quoted
 from kerastextzoo.evaluation import (
     OBJECTIVES,
@@ -268,6 +270,9 @@ def train(
     objective: str | None = None,
     strategy: str = "none",
     recipe: str | None = None,
+    watch: bool = True,
+    findings: Sequence[Finding] = (),
+    tell: Callable[[Finding], None] = lambda finding: None,
     track: Track = silent,
 ) -> Run:
     """Train one model, evaluate it once on the test texts and write a run.
@@ -283,6 +288,9 @@ def train(
             `val_micro_f1` for multi-label data.
         strategy: `none`, or `mirrored` for all devices of this machine.
         recipe: Where the settings came from, to be recorded.
+        watch: Whether to look out for what keeps it from learning, which changes nothing in it.
+        findings: What was found before, to be recorded.
+        tell: Called with what is found while it trains.
         track: Progress.
 
     Raises:
@@ -310,6 +318,8 @@ def train(
         objective=objective,
         strategy=strategy,
         track=track,
+        watch=watch,
+        tell=tell,
     )
     test = evaluate_test(fitted.model, preparation, fitted.validation)
     write_run(
@@ -323,6 +333,7 @@ def train(
         strategy=strategy,
         recipe=recipe,
         test=test,
+        findings=findings,
     )
     return Run(out)
 
@@ -340,6 +351,7 @@ def write_run(
     recipe: str | None = None,
     test: Evaluation | None = None,
     extra: dict[str, Any] | None = None,
+    findings: Sequence[Finding] = (),
 ) -> None:
     """Write a run whole, or not at all.
 
@@ -355,6 +367,7 @@ def write_run(
         recipe: Where the settings came from.
         test: The evaluation on the test texts, where it may be told.
         extra: More files to write beside, by name, as JSON.
+        findings: What was found before it was trained.
     """
     preparation = preparation.suited_to(settings)
     encoder = preparation.encoder
@@ -393,6 +406,7 @@ def write_run(
             "seconds": round(fitted.seconds, 3),
             "versions": versions(),
             "machine": platform.machine(),
+            "findings": recorded([*findings, *fitted.findings]),
             "metrics": {},
         }
         for name, content in (extra or {}).items():
@@ -400,13 +414,25 @@ def write_run(
         _write_figures(stage, record, fitted.validation, test)
 
 
-def copy_run(directory: Path, out: Path, test: Evaluation | None) -> None:
-    """Copy a run and add what it scores on the test texts, where there are any."""
+def copy_run(
+    directory: Path, out: Path, test: Evaluation | None, findings: Sequence[Finding] = ()
+) -> None:
+    """Copy a run and add what it scores on the test texts, where there are any.
+
+    Args:
+        directory: The run.
+        out: A folder that is not there yet.
+        test: The evaluation on the test texts.
+        findings: What was found before it was trained.
+    """
     run = Run(directory)
+    # What was recorded before there were findings has none.
+    kept = [Finding(**told) for told in run.record.get("findings", ())]
     with staged(out, KIND) as stage:
         for path in directory.iterdir():
             shutil.copy2(path, stage / path.name)
-        _write_figures(stage, run.record, run.evaluation["validation"], test)
+        record = {**run.record, "findings": recorded([*findings, *kept])}
+        _write_figures(stage, record, run.evaluation["validation"], test)
 
 
 def _write_figures(

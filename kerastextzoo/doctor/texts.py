@@ -237,9 +237,12 @@ def _script(words: Iterable[str]) -> str:
 def check_unknown(texts: Texts) -> Iterator[Finding]:
     """Check that the vocabulary knows the words of the validation texts."""
     part = texts.train if texts.validation is None else texts.validation
-    share = _unknown(texts, part)
-    trained = _unknown(texts, texts.train)
-    if share < _UNKNOWN and (share < _MORE_UNKNOWN or share < 3 * trained):
+    share, trained = _unknown(texts, part), _unknown(texts, texts.train)
+    # Of new texts as many words are unknown as those that stand in the known ones but once.
+    counts = Counter(token for text in texts.tokens for token in text)
+    once = sum(count == 1 for count in counts.values()) / max(counts.total(), 1)
+    expected = max(once, trained)
+    if share < _UNKNOWN and (share < _MORE_UNKNOWN or share < 2.5 * expected):
         return
     remedy = None
     vocabulary = texts.encoder.vocabulary
@@ -251,6 +254,7 @@ def check_unknown(texts: Texts) -> Iterator[Finding]:
         share=share,
         token=_UNKNOWN_ID,
         share_in_training=trained,
+        expected=expected,
         vocabulary=len(vocabulary),
     )
 
