@@ -254,7 +254,6 @@ PAIRS = (
         "features-not-scaled",
         replace(FEATURES_EN, inputs=_with_length),
         inputs=partial(_with_length, scale=3000.0),
-        hinders=False,
     ),
     pair(
         "unknown-words-are-zero",

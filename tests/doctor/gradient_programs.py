@@ -169,7 +169,6 @@ PAIRS = (
         "embedding-never-updated",
         replace(ZH, model=reader),
         model=partial(reader, cut="stop"),
-        hinders=False,
     ),
     pair(
         "one-branch-cut",
