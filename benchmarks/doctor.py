@@ -37,6 +37,13 @@ from kerastextzoo.doctor.causes import CAUSES  # noqa: E402
 from kerastextzoo.doctor.program import Program  # noqa: E402
 from kerastextzoo.doctor.remedies import mend  # noqa: E402
 
+STORIES = {
+    "S0": "Long Chinese news: a plain LSTM sits still, a convolution and pooling before it cure it",
+    "S1": "News titles: a plain recurrent layer over padding does not converge, an LSTM does",
+    "S2": "Reviews: answers rounded, softmax twice, a schedule stepped by the batch, one time step",
+    "S3": "Emotions: the CNN works, the LSTM gives one class: a sigmoid after the softmax, padding",
+    "S4": "Films: an LSTM beside a residual LSTM, and a rate at which neither learns",
+}
 _SOURCES = ("kerastextzoo/doctor/*.py", "tests/doctor/*.py")
 
 
@@ -70,6 +77,7 @@ def examine(program: Program, seed: int) -> dict[str, Any]:
     after = program.model.get_weights()
     return {
         "findings": [finding.as_dict() for finding in found.findings],
+        "said": str(found),
         "skipped": dict(found.skipped),
         "seconds": round(found.seconds, 2),
         "unchanged": all((one == two).all() for one, two in zip(before, after, strict=True)),
@@ -86,6 +94,7 @@ def record(pair: Pair, seed: int, version: str, *, remedy: bool, fresh: bool) ->
     told: dict[str, Any] = {
         "pair": pair.name,
         "code": pair.code,
+        "story": pair.story,
         "language": pair.language,
         "seed": seed,
         "version": version,
@@ -210,6 +219,12 @@ def page(records: Sequence[dict[str, Any]]) -> str:
             f"{round(total['recall'] * count)}/{count} | {round(total['first'] * count)}/{count} | "
             f"{round(total['false_alarms'] * count)}/{count} | {' | '.join(shown)} |"
         )
+    lines += ["", "## The stories, in the doctor's words"]
+    for story, told in STORIES.items():
+        lines += ["", f"### {story}. {told}"]
+        for each in records:
+            if each["story"] == story and each["seed"] == seeds[0]:
+                lines += ["", f"{each['pair']}:", "", "```text", each["broken"]["said"], "```"]
     lines += [
         "",
         "## Every finding",

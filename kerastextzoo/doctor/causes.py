@@ -1,7 +1,7 @@
 """Every cause that the doctor knows: its code, how bad it is, what it says, the change to make.
 
 The order is that of likelihood: what stands earlier explains what stands later, so the first
-finding is the one to mend first. The last ones are symptoms: something is wrong, they don't say what.
+finding is the one to mend first. The last ones are symptoms, which do not say what is wrong.
 To add a cause, give it a line here and a check that finds it; braces take the finding's evidence.
 """
 
@@ -439,6 +439,7 @@ CAUSES: tuple[Cause, ...] = (
         "warning",
         "{layer} drops the mask, and {reader} reads padding as if it were text",
         "use a layer that keeps the mask, such as kerastextzoo.layers.{instead}",
+        explains=("last-step-is-padding",),
     ),
     Cause(
         "gradient-fades-over-time",
@@ -467,6 +468,10 @@ CAUSES: tuple[Cause, ...] = (
         "dropout leaves {kept} of the features: with it one batch gets {accuracy}, without it "
         "{without}",
         "lower the dropout to 0.5 at most",
+        explains=(
+            "learning-rate-too-low",
+            "learning-rate-too-high",
+        ),
     ),
     Cause(
         "misleading-metric",

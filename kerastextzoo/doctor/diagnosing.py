@@ -19,7 +19,12 @@ from kerastextzoo.doctor.case import Case
 from kerastextzoo.doctor.causes import get_cause
 from kerastextzoo.doctor.effects import try_remedy
 from kerastextzoo.doctor.findings import Diagnosis, Finding, ranked
-from kerastextzoo.doctor.learning import Learning, check_batch_norm, check_learning
+from kerastextzoo.doctor.learning import (
+    Learning,
+    check_batch_norm,
+    check_dropout,
+    check_learning,
+)
 from kerastextzoo.doctor.program import as_program, seeded
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.seeds import derive_seed
@@ -39,9 +44,9 @@ class Check(NamedTuple):
 
 #: Those that neither train nor read all rows' texts.
 QUICK: tuple[Check, ...] = (
-    Check("labels", answers.check_labels),
     Check("finite numbers", rows.check_finite),
     Check("token ids", tokens.check_range),
+    Check("labels", answers.check_labels),
     Check("what is trained", gradients.check_trainable),
     Check("units", answers.check_units),
     Check("loss", answers.check_loss),
@@ -138,6 +143,7 @@ def diagnose(
             learning = Learning(case)
             dynamic = (
                 Check("batch normalisation", lambda case: check_batch_norm(case, learning)),
+                Check("dropout", lambda case: check_dropout(case, learning)),
                 Check("learning", lambda case: check_learning(case, learning)),
             )
             done.add(_run(case, dynamic))

@@ -31,6 +31,7 @@ _ADAM_RATES = (1e-3, 1e-2)
 _FACTORS = (1e-4, 1e-3, 1e-2, 1e-1, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6)
 _BETTER = 0.5
 _FAR = 30
+_LITTLE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -230,7 +231,6 @@ def check_learning(case: Case, learning: Learning) -> Iterator[Finding]:
     if not trial.stuck:
         return
     yield from _check_rate(case, learning)
-    yield from _check_dropout(case, learning)
     yield from _symptoms(case, learning)
 
 
@@ -292,8 +292,9 @@ def _hardly_moves(case: Case, rate: float) -> bool:
     return rate * case.program.epochs * case.program.steps_an_epoch < 0.1  # noqa: PLR2004
 
 
-def _check_dropout(case: Case, learning: Learning) -> Iterator[Finding]:
-    """Look whether one batch is learned once dropout is off."""
+def check_dropout(case: Case, learning: Learning) -> Iterator[Finding]:
+    """Check that dropout leaves enough to learn from."""
+    trial = learning.trial
     rates = [
         float(value)
         for layer in case.layers
@@ -301,14 +302,15 @@ def _check_dropout(case: Case, learning: Learning) -> Iterator[Finding]:
         if isinstance(value := getattr(layer, name, None), float)
     ]
     kept = float(np.prod([1 - each for each in rates])) if rates else 1.0
-    if kept > 0.2:  # noqa: PLR2004
+    if kept > _LITTLE or trial.in_training is None:
+        return
+    if trial.in_training > trial.chance + _AHEAD * (1 - trial.chance):
         return
     optimizer = copy_optimizer(case.program.model.optimizer, learning_rate=peak_rate(case))
-    accuracy = learning.trial.accuracy or 0.0
     with without_dropout(case.layers):
         _, without = learning.overfit(optimizer)
     if without >= _LEARNED:
-        yield found("over-regularised", kept=kept, accuracy=accuracy, without=without)
+        yield found("over-regularised", kept=kept, accuracy=trial.in_training, without=without)
 
 
 def _symptoms(case: Case, learning: Learning) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from kerastextzoo.doctor.findings import Finding, found
 _REACHED = 1e-3
 _LONG = 60
 _MUCH_PADDING = 4
-_LITTLE_GRADIENT = 0.2
+_LITTLE_GRADIENT = 0.1
 _INSTEAD = {
     "Conv1D": "MaskedConv1D",
     "MaxPooling1D": "MaskedMaxPooling1D",
@@ -32,7 +32,7 @@ def check_last_step(case: Case) -> Iterator[Finding]:
     words = case.tokens[case.batch] != 0
     for place, gradient in slopes.inputs.items():
         call = slopes.calls[place]
-        if not _reads_last(call) or call.mask is not None:
+        if call.mask is not None:
             continue
         steps = gradient.shape[1]
         shown = _shrunk(words, steps)
@@ -41,11 +41,13 @@ def check_last_step(case: Case) -> Iterator[Finding]:
         padding = np.where(shown.any(1), after.argmax(1), steps)
         reach = np.abs(gradient).sum(-1)
         share = float((reach * shown).sum() / max(reach.sum(), 1e-30))
-        if np.median(padding) >= _MUCH_PADDING and share < _LITTLE_GRADIENT:
+        between = float(np.median(padding))
+        mostly = _reads_last(call) and between >= np.median(shown.sum(1))
+        if between >= _MUCH_PADDING and (mostly or share < _LITTLE_GRADIENT):
             yield found(
                 "last-step-is-padding",
                 layer=call.layer.name,
-                padding=int(np.median(padding)),
+                padding=int(between),
                 share=share,
             )
             return
