@@ -12,8 +12,14 @@ from doctor.texts import MOST_CLASSES, Texts
 
 from kerastextzoo.doctor.causes import CAUSES
 
-# They are found in texts, not in token ids.
-ELSEWHERE = {"low-coverage", "texts-are-numbers", "unsegmented-text"}
+# They are found in files and texts, before there are token ids.
+ELSEWHERE = {
+    "low-coverage",
+    "read-with-warnings",
+    "texts-are-numbers",
+    "unknown-labels",
+    "unsegmented-text",
+}
 each_pair = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
 
 
