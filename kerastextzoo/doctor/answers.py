@@ -12,6 +12,7 @@ from kerastextzoo.doctor.findings import Finding, found
 from kerastextzoo.doctor.slopes import slope_of_loss
 
 _TOLERANCE = 0.01
+_ROUNDING = 1e-6
 _GUESSES = 16
 _BLIND = 0.5
 _SHARES_RIGHT = (1.0, 0.8, 0.5)
@@ -157,7 +158,7 @@ def _applies_once_more(case: Case) -> bool:
             plain = float(case.loss(y, keras.ops.convert_to_tensor(np.asarray(answers))))
     except Exception:
         return False
-    return abs(known - plain) < _TOLERANCE * abs(plain)
+    return abs(known - plain) <= _ROUNDING * abs(plain)
 
 
 def _guess(

@@ -197,7 +197,9 @@ def copy_model(
     try:
         with keras.saving.custom_object_scope(kinds):
             if isinstance(model, (keras.Sequential, Functional)):
-                copied = keras.models.clone_model(model, clone_function=made, recursive=True)
+                # Keras compiles the copy of a compiled model, if it can.
+                bare = keras.Model(model.inputs, model.outputs, name=model.name)
+                copied = keras.models.clone_model(bare, clone_function=made, recursive=True)
             else:
                 copied = made(model)
         if not copied.built:
