@@ -6,6 +6,7 @@
 `kerastextzoo.data`        files to data sets and splits
 `kerastextzoo.run`         train a model into a folder that stands on its own, and load it again
 `kerastextzoo.tuning`      search settings with KerasTuner
+`kerastextzoo.doctor`      why a model does not learn: `diagnose`, `Watch`
 `kerastextzoo.export`      a run as a SavedModel: strings in, labels out
 """
 

@@ -17,8 +17,7 @@ import pandas as pd
 from kerastextzoo.builders import get_spec
 from kerastextzoo.doctor import Diagnosis, Finding, diagnose
 from kerastextzoo.doctor.curves import Guess, find_dead_rate, find_over_fitting, find_standstill
-from kerastextzoo.doctor.diagnosing import _explained, _verdict
-from kerastextzoo.doctor.findings import found, ranked
+from kerastextzoo.doctor.findings import explained, found, ranked, verdict_on
 from kerastextzoo.doctor.texts import LOW_COVERAGE, NO_COVERAGE, Texts, check_texts
 from kerastextzoo.errors import InputError, quoted
 from kerastextzoo.label_sets import as_tuple
@@ -104,11 +103,11 @@ def examine(
     of_texts = _apart_from(check_texts(texts, quick=quick, words=words), config)
     seen = _diagnose(compiled, config, seed=seed, quick=quick, track=track)
     kept = [finding for finding in seen.findings if finding.code not in _OF_TEXTS]
-    findings = ranked(_explained([*of_texts, *kept]))
+    findings = ranked(explained([*of_texts, *kept]))
     return replace(
         seen,
         findings=findings,
-        verdict=_verdict(findings, quick=quick),
+        verdict=verdict_on(findings, quick=quick),
         checks=["texts", *seen.checks],
         seconds=time.monotonic() - started,
     )

@@ -1,5 +1,6 @@
 """One program under examination: what its labels, loss and answers are, worked out once."""
 
+import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -256,9 +257,16 @@ class Case:
     @contextmanager
     def quietly() -> Iterator[None]:
         """Keep warnings to ourselves: what they are about becomes a finding."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        logger = logging.getLogger("tensorflow")
+        level = logger.level
+        # It counts each trial training as one that could have been saved.
+        logger.setLevel(logging.ERROR)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        finally:
+            logger.setLevel(level)
 
     def recurrent(self) -> Sequence[Call]:
         """The calls of recurrent layers, outermost first."""

@@ -16,9 +16,8 @@ from kerastextzoo.doctor import (
     tokens,
 )
 from kerastextzoo.doctor.case import Case
-from kerastextzoo.doctor.causes import get_cause
 from kerastextzoo.doctor.effects import try_remedy
-from kerastextzoo.doctor.findings import Diagnosis, Finding, ranked
+from kerastextzoo.doctor.findings import Diagnosis, Finding, explained, ranked, verdict_on
 from kerastextzoo.doctor.learning import (
     Learning,
     check_batch_norm,
@@ -147,12 +146,12 @@ def diagnose(
                 Check("learning", lambda case: check_learning(case, learning)),
             )
             done.add(_run(case, dynamic))
-        findings = ranked(_explained(done.findings))
+        findings = ranked(explained(done.findings))
         if findings and not quick:
             findings[0] = try_remedy(case, findings[0])
     return Diagnosis(
         findings=findings,
-        verdict=_verdict(findings, quick=quick),
+        verdict=verdict_on(findings, quick=quick),
         checks=done.checks,
         skipped=done.skipped,
         seconds=time.monotonic() - started,
@@ -191,24 +190,3 @@ def _run(case: Case, checks: Sequence[Check]) -> _Done:
 def _stops(finding: Finding) -> bool:
     """Whether a finding is sure enough that trying to train would tell nothing more."""
     return finding.severity == "error"
-
-
-def _explained(findings: Sequence[Finding]) -> list[Finding]:
-    """Leave out what another finding explains."""
-    codes = {finding.code for finding in findings}
-    gone = {code for each in codes for code in get_cause(each).explains}
-    if any(each.severity == "error" and not get_cause(each.code).symptom for each in findings):
-        gone |= {code for code in codes if get_cause(code).symptom}
-    return [finding for finding in findings if finding.code not in gone]
-
-
-def _verdict(findings: Sequence[Finding], *, quick: bool) -> str:
-    if not findings or all(finding.severity == "note" for finding in findings):
-        how = "in its parts; nothing was trained" if quick else "and a copy of it learns"
-        return f"Nothing found: the program is sound {how}."
-    first = findings[0]
-    if get_cause(first.code).symptom:
-        return "It does not learn, and none of the known causes shows: simplify step by step."
-    rest = len(findings) - 1
-    more = f", then look at the other {rest}" if rest else ""
-    return f"Mend {first.code} first{more}."

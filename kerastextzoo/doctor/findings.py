@@ -170,5 +170,27 @@ def ranked(findings: Sequence[Finding]) -> list[Finding]:
     return list({finding.code: finding for finding in reversed(order)}.values())[::-1]
 
 
+def explained(findings: Sequence[Finding]) -> list[Finding]:
+    """Leave out what another finding explains."""
+    codes = {finding.code for finding in findings}
+    gone = {code for each in codes for code in get_cause(each).explains}
+    if any(each.severity == "error" and not get_cause(each.code).symptom for each in findings):
+        gone |= {code for code in codes if get_cause(code).symptom}
+    return [finding for finding in findings if finding.code not in gone]
+
+
+def verdict_on(findings: Sequence[Finding], *, quick: bool) -> str:
+    """Say in a sentence where to look, after a quick look or a thorough one."""
+    if not findings or all(finding.severity == "note" for finding in findings):
+        how = "in its parts; nothing was trained" if quick else "and a copy of it learns"
+        return f"Nothing found: the program is sound {how}."
+    first = findings[0]
+    if get_cause(first.code).symptom:
+        return "It does not learn, and none of the known causes shows: simplify step by step."
+    rest = len(findings) - 1
+    more = f", then look at the other {rest}" if rest else ""
+    return f"Mend {first.code} first{more}."
+
+
 class DoctorError(KerasTextZooError):
     """A program can't be examined at all."""

@@ -88,8 +88,8 @@ def as_program(model: Any, x: Any, y: Any = None, **settings: Any) -> Program:
         settings["validation_data"] = _gathered(settings["validation_data"])
     if settings.get("validation_data") is not None:
         inputs, labels, *_ = settings["validation_data"]
-        settings["validation_data"] = (_arrays(inputs), np.asarray(labels))
-    program = Program(model=model, x=_arrays(x), y=np.asarray(y), **settings)
+        settings["validation_data"] = (as_arrays(inputs), np.asarray(labels))
+    program = Program(model=model, x=as_arrays(x), y=np.asarray(y), **settings)
     sizes = {len(array) for array in keras.tree.flatten(program.x)}
     if sizes != {program.rows}:
         told = " and ".join(str(size) for size in sorted(sizes))
@@ -113,7 +113,8 @@ def _outputs(model: keras.Model) -> Any:
     return model.outputs if getattr(model, "outputs", None) else [None]
 
 
-def _arrays(x: Any) -> Any:
+def as_arrays(x: Any) -> Any:
+    """Return an array, or the arrays of a list or a dictionary."""
     if isinstance(x, Mapping):
         return {name: np.asarray(part) for name, part in x.items()}
     if isinstance(x, (list, tuple)) and x and all(hasattr(part, "shape") for part in x):

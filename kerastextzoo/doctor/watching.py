@@ -19,7 +19,7 @@ from kerastextzoo.doctor.curves import (
     find_standstill,
 )
 from kerastextzoo.doctor.findings import Finding, found
-from kerastextzoo.doctor.program import Program, _arrays, layers_of, pick, seeded
+from kerastextzoo.doctor.program import Program, as_arrays, layers_of, pick, seeded
 from kerastextzoo.errors import InputError
 
 _SAMPLE = 256
@@ -75,11 +75,11 @@ class Watch(keras.callbacks.Callback):
         confusion: Callable[[], npt.ArrayLike] | None = None,
     ) -> None:
         super().__init__()
-        self.x = None if x is None else _arrays(x)
+        self.x = None if x is None else as_arrays(x)
         self.y = None if y is None else np.asarray(y)
         self.validation = None
         if validation_data is not None:
-            self.validation = (_arrays(validation_data[0]), np.asarray(validation_data[1]))
+            self.validation = (as_arrays(validation_data[0]), np.asarray(validation_data[1]))
         _check("x and y", self.x, self.y)
         _check("validation_data", *(self.validation or (None, None)))
         self.stop, self.tell, self.confusion = stop, tell, confusion

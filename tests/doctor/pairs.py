@@ -19,7 +19,7 @@ class Pair:
         name: Kebab-case, no other pair has it.
         code: Of the cause, to be named first.
         language: Of the texts.
-        story: The one of `docs/recipes.md` that it retells, if any.
+        story: The one of `docs/doctor.md` that it retells, if any.
         hinders: Whether the cause lowers the accuracy; some only mislead whoever looks on.
         broken: Seed to the program with the cause.
         healthy: Seed to the program without it.

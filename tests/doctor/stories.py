@@ -1,4 +1,4 @@
-"""The stories that the package was made for, small: `docs/recipes.md` tells them."""
+"""The stories that the package was made for, small: `docs/doctor.md` tells them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
