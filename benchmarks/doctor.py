@@ -31,9 +31,9 @@ sys.path.append(str(ROOT / "tests"))
 from doctor.bank import PAIRS  # noqa: E402
 from doctor.pairs import Pair  # noqa: E402
 
-from kerastextzoo.doctor import Diagnosis, diagnose  # noqa: E402
 from kerastextzoo.doctor.case import Case  # noqa: E402
 from kerastextzoo.doctor.causes import CAUSES  # noqa: E402
+from kerastextzoo.doctor.diagnosing import examine  # noqa: E402
 from kerastextzoo.doctor.program import Program  # noqa: E402
 from kerastextzoo.doctor.remedies import mend  # noqa: E402
 
@@ -54,26 +54,10 @@ def code_version() -> str:
     return together.hexdigest()[:16]
 
 
-def examined(program: Program, seed: int, *, quick: bool = False) -> Diagnosis:
-    """Examine one program."""
-    return diagnose(
-        program.model,
-        program.x,
-        program.y,
-        batch_size=program.batch_size,
-        epochs=program.epochs,
-        callbacks=program.callbacks,
-        validation_data=program.validation_data,
-        shuffle=program.shuffle,
-        quick=quick,
-        seed=seed,
-    )
-
-
-def examine(program: Program, seed: int) -> dict[str, Any]:
+def looked_at(program: Program, seed: int) -> dict[str, Any]:
     """Examine one program, and look whether it stayed as it was."""
     before = [weight.copy() for weight in program.model.get_weights()]
-    found = examined(program, seed)
+    found = examine(program, seed=seed)
     after = program.model.get_weights()
     return {
         "findings": [finding.as_dict() for finding in found.findings],
@@ -98,8 +82,8 @@ def record(pair: Pair, seed: int, version: str, *, remedy: bool, fresh: bool) ->
         "language": pair.language,
         "seed": seed,
         "version": version,
-        "broken": examine(pair.broken(seed), seed),
-        "healthy": examine(pair.healthy(seed), seed),
+        "broken": looked_at(pair.broken(seed), seed),
+        "healthy": looked_at(pair.healthy(seed), seed),
     }
     if remedy:
         told["mended"] = mended(pair, seed)
@@ -112,7 +96,7 @@ def mended(pair: Pair, seed: int) -> dict[str, float] | None:
     """Train the broken program after the doctor's own change, and its twin; None if by hand."""
     program = pair.broken(seed)
     case = Case(program, seed=seed)
-    found = examined(program, seed).findings
+    found = examine(program, seed=seed).findings
     if not found or found[0].code != pair.code:
         return None
     with case.quietly():

@@ -13,11 +13,12 @@ from doctor.bank import PAIRS
 from doctor.pairs import Pair
 from keras import layers
 
-from kerastextzoo.doctor import Diagnosis, diagnose
+from kerastextzoo.doctor import diagnose
 from kerastextzoo.doctor.case import Case
 from kerastextzoo.doctor.causes import CAUSES
+from kerastextzoo.doctor.diagnosing import examine
 from kerastextzoo.doctor.findings import found, ranked
-from kerastextzoo.doctor.program import Program, copy_model, copy_optimizer
+from kerastextzoo.doctor.program import copy_model, copy_optimizer
 from kerastextzoo.doctor.remedies import REMEDIES, mend
 from kerastextzoo.errors import InputError
 
@@ -39,20 +40,6 @@ QUICK = (
 )
 #: Found by linear models or trial trainings.
 THOROUGH = ("last-fifth-for-validation", "sgd-too-slow", "classes-numbered-anew")
-
-
-def examine(program: Program, *, quick: bool = False) -> Diagnosis:
-    return diagnose(
-        program.model,
-        program.x,
-        program.y,
-        batch_size=program.batch_size,
-        epochs=program.epochs,
-        callbacks=program.callbacks,
-        validation_data=program.validation_data,
-        shuffle=program.shuffle,
-        quick=quick,
-    )
 
 
 def check_pair(pair: Pair, *, quick: bool) -> None:

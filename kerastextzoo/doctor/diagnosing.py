@@ -24,7 +24,7 @@ from kerastextzoo.doctor.learning import (
     check_dropout,
     check_learning,
 )
-from kerastextzoo.doctor.program import as_program, seeded
+from kerastextzoo.doctor.program import Program, as_program, seeded
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.seeds import derive_seed
 
@@ -124,7 +124,6 @@ def diagnose(
         >>> diagnose(model, x, y, quick=True).findings[0].code
         'one-unit-softmax'
     """
-    started = time.monotonic()
     program = as_program(
         model,
         x,
@@ -135,6 +134,14 @@ def diagnose(
         validation_data=validation_data,
         shuffle=shuffle,
     )
+    return examine(program, quick=quick, seed=seed, track=track)
+
+
+def examine(
+    program: Program, *, quick: bool = False, seed: int = 0, track: Track = silent
+) -> Diagnosis:
+    """Examine a program that is known to be whole; the arguments are those of `diagnose`."""
+    started = time.monotonic()
     case = Case(program, seed=seed, track=track)
     with seeded(derive_seed(seed, "doctor")), case.quietly():
         done = _run(case, [*QUICK, *([] if quick else DATA)])
