@@ -107,7 +107,7 @@ def examine(
     return replace(
         seen,
         findings=findings,
-        verdict=verdict_on(findings, quick=quick),
+        verdict=verdict_on(findings, quick=quick, skipped=seen.skipped),
         checks=["texts", *seen.checks],
         seconds=time.monotonic() - started,
     )

@@ -179,6 +179,18 @@ def test_label_smoothing_is_no_second_softmax(smoothing: float) -> None:
     assert diagnose(model, x, np.eye(3)[y], quick=True).healthy
 
 
+def test_model_that_reads_strings_is_examined_whole() -> None:
+    _, x, y = small()
+    texts = np.array([" ".join(f"w{token}" for token in row) for row in x])
+    reading = layers.TextVectorization(40, output_sequence_length=8)
+    reading.adapt(texts)
+    model = keras.Sequential([keras.Input((), dtype="string"), reading, *small()[0].layers])
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    told = diagnose(model, texts, y, epochs=20)
+    assert told.healthy
+    assert not told.skipped
+
+
 def test_models_with_several_inputs_and_multi_label_data_are_examined() -> None:
     tokens, length = keras.Input((8,), dtype="int32"), keras.Input((1,))
     vectors = layers.GlobalAveragePooling1D()(layers.Embedding(30, 8)(tokens))

@@ -158,7 +158,7 @@ def examine(
             findings[0] = try_remedy(case, findings[0])
     return Diagnosis(
         findings=findings,
-        verdict=verdict_on(findings, quick=quick),
+        verdict=verdict_on(findings, quick=quick, skipped=done.skipped),
         checks=done.checks,
         skipped=done.skipped,
         seconds=time.monotonic() - started,

@@ -2,12 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from kerastextzoo.doctor.causes import CAUSES, Severity, get_cause
 from kerastextzoo.errors import KerasTextZooError
 
 Evidence = Mapping[str, float | int | str | list[str]]
+# Evidence that is a share of something, told in per cent.
+_SHARES = frozenset(
+    {
+        "accuracy",
+        "blind",
+        "chance",
+        "coverage",
+        "expected",
+        "in training",
+        "in use",
+        "kept",
+        "one class",
+        "renumbered",
+        "share",
+        "training",
+        "without",
+    }
+)
+_NONE: Mapping[str, str] = MappingProxyType({})
 _SIGNS = {"error": "✗", "warning": "!", "note": "·"}
 
 
@@ -44,7 +64,8 @@ class Finding:
         return told if self.effect is None else {**told, "effect": dict(self.effect)}
 
     def __str__(self) -> str:
-        numbers = ", ".join(f"{name} {_shown(value)}" for name, value in self.evidence.items())
+        shown = {name: _shown(value, name) for name, value in self.evidence.items()}
+        numbers = ", ".join(f"{name} {value}" for name, value in shown.items())
         lines = [f"{_SIGNS[self.severity]} {self.code}: {self.cause}"]
         if numbers:
             lines.append(f"    shown by  {numbers}")
@@ -52,15 +73,15 @@ class Finding:
         if self.effect:
             effect = self.effect
             lines.append(
-                f"    tried     {effect['what']} {_shown(effect['before'])} before, "
-                f"{_shown(effect['after'])} after"
+                f"    tried     {effect['what']} {_shown(effect['before'], 'accuracy')} before, "
+                f"{_shown(effect['after'], 'accuracy')} after"
             )
         return "\n".join(lines)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, name: str) -> str:
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.1%}" if name in _SHARES else f"{value:.4g}"
     if isinstance(value, list):
         return " ".join(map(str, value))
     return f"{value:,}" if isinstance(value, int) else str(value)
@@ -82,7 +103,7 @@ def found(code: str, remedy: str | None = None, **evidence: Any) -> Finding:
     """
     cause = get_cause(code)
     plain = {name: _plain(value) for name, value in evidence.items()}
-    words = {name: _shown(value) for name, value in plain.items()}
+    words = {name: _shown(value, name.replace("_", " ")) for name, value in plain.items()}
     return Finding(
         code=code,
         severity=cause.severity,
@@ -179,9 +200,13 @@ def explained(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.code not in gone]
 
 
-def verdict_on(findings: Sequence[Finding], *, quick: bool) -> str:
+def verdict_on(
+    findings: Sequence[Finding], *, quick: bool, skipped: Mapping[str, str] = _NONE
+) -> str:
     """Say in a sentence where to look, after a quick look or a thorough one."""
     if not findings or all(finding.severity == "note" for finding in findings):
+        if skipped:
+            return "Nothing found by the checks that could be made."
         how = "in its parts; nothing was trained" if quick else "and a copy of it learns"
         return f"Nothing found: the program is sound {how}."
     first = findings[0]

@@ -160,6 +160,13 @@ def seeded(seed: int) -> Iterator[None]:
         np.random.set_state(kept[1])
 
 
+_TABLES = (
+    keras.layers.TextVectorization,
+    keras.layers.StringLookup,
+    keras.layers.IntegerLookup,
+)
+
+
 def copy_model(
     model: keras.Model,
     x: Any,
@@ -167,7 +174,7 @@ def copy_model(
     *,
     weights: bool = True,
 ) -> keras.Model:
-    """Return an uncompiled copy that shares nothing with the model.
+    """Return an uncompiled copy that shares nothing with the model but its vocabularies.
 
     Args:
         model: Any Keras model whose layers can be made of their configuration.
@@ -180,6 +187,9 @@ def copy_model(
     """
 
     def made(layer: Any) -> Any:
+        if isinstance(layer, _TABLES):
+            # Nothing of them is trained, and their configuration leaves the table out.
+            return layer
         if isinstance(layer, keras.layers.Lambda):
             # The caller's function, in memory: nothing is read from a file.
             return keras.layers.Lambda(
