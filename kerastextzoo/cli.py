@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -25,6 +25,9 @@ from kerastextzoo.options import (
     load_tensorflow,
     with_options,
 )
+
+if TYPE_CHECKING:
+    from kerastextzoo.doctor import Diagnosis
 
 _DONE, _FAULT, _BAD_INPUT, _INTERRUPTED = 0, 1, 2, 130
 
@@ -45,7 +48,11 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
 
 
 _MODEL = "A model of the zoo; 'kerastextzoo models' lists them."
+_RECIPE = "Model and settings of a recipe; 'kerastextzoo recipes'."
 Model = Annotated[str, typer.Option(help=_MODEL)]
+NoDoctor = Annotated[
+    bool, typer.Option("--no-doctor", help="Don't examine the program first, nor watch it train.")
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="What train or tune wrote.")]
 
 
@@ -110,9 +117,8 @@ def recipes(options: OutputOptions) -> None:
 def train(
     options: TrainingOptions,
     model: Annotated[str | None, typer.Option(help=_MODEL)] = None,
-    recipe: Annotated[
-        str | None, typer.Option(help="Model and settings of a recipe; 'kerastextzoo recipes'.")
-    ] = None,
+    recipe: Annotated[str | None, typer.Option(help=_RECIPE)] = None,
+    no_doctor: NoDoctor = False,
 ) -> None:
     """Train one model and write a run."""
     with options.screen() as screen:
@@ -129,6 +135,7 @@ def train(
         out = options.new_folder(recipe or model)
         splits = options.read_splits(screen)
         preparation = options.prepare(screen, splits, settings)
+        findings = [] if no_doctor else options.examine(screen, preparation, model, settings)
         run = train(
             preparation,
             model,
@@ -139,6 +146,9 @@ def train(
             objective=options.choose_objective(splits),
             strategy=options.strategy,
             recipe=recipe,
+            watch=not no_doctor,
+            findings=findings,
+            tell=lambda finding: screen.note(str(finding)),
             track=screen.track,
         )
         told = describe_recipe(followed) if followed else []
@@ -171,6 +181,7 @@ def tune(
     ] = True,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with --out.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start --out anew.")] = False,
+    no_doctor: NoDoctor = False,
 ) -> None:
     """Search the settings of a model; the best trial becomes a run, exported as a SavedModel.
 
@@ -210,6 +221,9 @@ def tune(
         out = taken or options.new_folder(f"tune-{model.replace(',', '-')}")
         splits = options.read_splits(screen)
         preparation = options.prepare(screen, splits, settings)
+        examined = not (no_doctor or resume)
+        first = tuning.find_specs(model)[0].name
+        findings = options.examine(screen, preparation, first, settings) if examined else []
         _on_interrupt(f"what is done is saved; the same command with --resume --out {out} goes on")
         result = tuning.tune(
             preparation,
@@ -229,6 +243,8 @@ def tune(
             early_stopping=early_stopping,
             resume=resume,
             overwrite=overwrite,
+            watch=not no_doctor,
+            findings=findings,
             track=screen.track,
             view=screen.show,
         )
@@ -359,6 +375,57 @@ def predict(
         answers = loaded.predict_proba(texts)
         predictions, lines = describe_predictions(loaded, texts, answers)
         screen.result({"predictions": predictions}, *lines)
+
+
+@_command
+def doctor(
+    options: TrainingOptions,
+    model: Annotated[str | None, typer.Option(help=f"{_MODEL} Default: cnn.")] = None,
+    recipe: Annotated[str | None, typer.Option(help=_RECIPE)] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="A run; with --data, how it does on these texts.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Seconds: no trial trainings, no linear models.")
+    ] = False,
+) -> None:
+    """Find out why a model does not learn, or would not."""
+    given = {"--model": model, "--recipe": recipe, "--run": run}
+    if len(several := [name for name, value in given.items() if value is not None]) > 1:
+        raise InputError(f"doctor takes one of {', '.join(given)}; got {' and '.join(several)}")
+    with options.screen() as screen:
+        load_tensorflow()
+        from kerastextzoo import checkup
+
+        if run is not None:
+            diagnosis = _examine_run(options, run)
+        else:
+            from kerastextzoo.recipes import get_recipe
+
+            followed = get_recipe(recipe) if recipe else None
+            model = followed.model if followed else model or "cnn"
+            settings = options.checked_settings(model, followed.settings if followed else {})
+            preparation = options.prepare(screen, options.read_splits(screen), settings)
+            diagnosis = checkup.examine(
+                preparation,
+                model,
+                settings.model,
+                settings.training,
+                seed=options.seed,
+                quick=quick,
+                track=screen.track,
+            )
+        screen.result(checkup.as_json(diagnosis), str(diagnosis))
+
+
+def _examine_run(options: TrainingOptions, run: Path) -> "Diagnosis":
+    from kerastextzoo.checkup import examine_run
+    from kerastextzoo.data import load_dataset
+    from kerastextzoo.run import Run
+
+    loaded = Run(run)
+    data = load_dataset(options.data, reading=options.reading()) if options.data else None
+    return examine_run(loaded, data)
 
 
 @_command

@@ -22,6 +22,7 @@ from kerastextzoo.errors import InputError, quoted
 
 if TYPE_CHECKING:
     from kerastextzoo.console import Screen
+    from kerastextzoo.doctor import Finding
     from kerastextzoo.preparation import Preparation
     from kerastextzoo.reading import Reading
     from kerastextzoo.settings import Settings
@@ -308,3 +309,18 @@ class TrainingOptions(ReadingOptions):
                 f"tokens      {said['tokenizer']} ({how}); {said['vocabulary']:,} are known"
             )
         return preparation
+
+    def examine(
+        self, screen: "Screen", preparation: "Preparation", model: str, settings: "Settings"
+    ) -> "list[Finding]":
+        """Look at a program before it is trained; tell what is wrong, refuse what can't learn."""
+        from kerastextzoo import checkup
+
+        diagnosis = checkup.examine(
+            preparation, model, settings.model, settings.training, seed=self.seed, quick=True
+        )
+        findings = checkup.worth_telling(diagnosis)
+        checkup.refuse(diagnosis, settings.training)
+        for finding in findings:
+            screen.note(str(finding))
+        return findings

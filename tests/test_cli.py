@@ -114,6 +114,62 @@ def test_export(command: Command, run: Path) -> None:
     assert "exists already" in err
 
 
+def test_doctor(command: Command, data: Path) -> None:
+    options = ("doctor", "--data", data, *QUICK, "--quick")
+    healthy = command.json(*options)
+    # They come sorted, as files do.
+    assert [finding["severity"] for finding in healthy["findings"]] == ["note"]
+    mistaken = (*options, "--model", "cnn", "--set", "mistakes=softmax_twice")
+    finding, _ = command.json(*mistaken)["findings"]
+    assert set(finding) >= {"code", "severity", "cause", "evidence", "remedy"}
+    assert (finding["code"], finding["severity"]) == ("softmax-twice", "error")
+    status, out, err = command(*mistaken, "--quiet")
+    assert (status, err) == (0, "")
+    assert out.startswith("✗ softmax-twice: ")
+    assert len(out.splitlines()) < 10
+    assert not Path("runs").exists()
+
+
+@pytest.mark.filterwarnings("ignore::kerastextzoo.run.AnswerWarning")
+def test_doctor_of_a_run(command: Command, run: Path, data: Path) -> None:
+    codes = {each["code"] for each in command.json("doctor", "--run", run)["findings"]}
+    assert "unknown-labels" not in codes
+    rows = ["text,label", *(f"Wörter ohne Bedeutung {n},Sport" for n in range(20))]
+    Path("other.csv").write_text("\n".join(rows), "utf-8")
+    found = command.json("doctor", "--run", run, "--data", "other.csv")["findings"]
+    assert found[0]["code"] == "unknown-labels"
+
+
+@pytest.mark.filterwarnings("ignore::kerastextzoo.text.TextWarning")
+def test_what_can_not_learn_is_refused_before_it_is_trained(command: Command) -> None:
+    words = {"pos": ("很好看", "真喜欢", "非常棒"), "neg": ("不好看", "真无聊", "非常差")}
+    rows = [
+        f"这部电影{words[label][n % 3]}我们看了{n}次,{label}" for n in range(60) for label in words
+    ]
+    Path("films.csv").write_text("\n".join(["text,label", *rows]), "utf-8")
+    options = ("--model", "cnn", "--data", "films.csv", "--tokenizer", "word", *QUICK)
+    options = (*options, "--set", "min_count=1")
+    for name in ("train", "tune"):
+        status, out, err = command(name, *options)
+        assert (status, out) == (2, "")
+        last = err.splitlines()[-1]
+        assert last.startswith("error: the doctor found unsegmented-text: ")
+        assert last.endswith("--no-doctor")
+        assert not Path("runs").exists()
+    status, _, err = command("train", *options, "--no-doctor", "--out", "run")
+    assert status == 0, err
+    assert json.loads(Path("run/run.json").read_text("utf-8"))["findings"] == []
+
+
+def test_mistakes_on_purpose_are_trained_and_recorded(command: Command, data: Path) -> None:
+    options = ("--model", "cnn", "--data", data, *QUICK, "--set", "mistakes=sigmoid_after_softmax")
+    status, _, err = command("train", *options, "--out", "run")
+    assert status == 0
+    assert "✗ sigmoid-after-softmax: " in err
+    recorded = json.loads(Path("run/run.json").read_text("utf-8"))["findings"]
+    assert [finding["code"] for finding in recorded] == ["sigmoid-after-softmax"]
+
+
 def test_notes_go_to_standard_error_and_quiet_stops_them(command: Command, data: Path) -> None:
     options = ("train", "--model", "cnn", "--data", data, *QUICK)
     status, out, err = command(*options)
@@ -176,6 +232,11 @@ BAD = {
         "so it is not deleted",
     ),
     "folder taken": (["train", "--model", "cnn", "--out", "."], "exists already"),
+    "two to examine": (
+        ["doctor", "--model", "cnn", "--run", "."],
+        "doctor takes one of --model, --recipe, --run; got --model and --run",
+    ),
+    "no run to examine": (["doctor", "--run", "."], "expected a run"),
     "no run": (["predict", ".", "text"], "expected a run"),
     "no run to export": (["export", ".", "--to", "new"], "expected a run"),
     "no run to evaluate": (["evaluate", ".", "--data", "good.csv"], "expected a run"),

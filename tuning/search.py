@@ -17,6 +17,8 @@ from typing import Any
 import pandas as pd
 
 from kerastextzoo import plots
+from kerastextzoo.checkup import recorded
+from kerastextzoo.doctor import Finding
 from kerastextzoo.errors import InputError, KerasTextZooError, named
 from kerastextzoo.evaluation import OBJECTIVES, choose_objective
 from kerastextzoo.preparation import Preparation
@@ -54,6 +56,7 @@ from kerastextzoo.tuning.worker import CHECKPOINT, Job
 
 TENSORBOARD = "tensorboard"
 _ATTEMPTS = "attempts.json"
+_FINDINGS = "findings.json"
 _SECONDS_OF_A_LOOK = 0.5
 # A process that dies is given so many more; a search that is killed again and again in the same
 # epoch is likely killed by it.
@@ -128,6 +131,8 @@ def tune(
     early_stopping: bool = True,
     resume: bool = False,
     overwrite: bool = False,
+    watch: bool = True,
+    findings: Sequence[Finding] = (),
     track: Track = silent,
     view: View | None = None,
 ) -> SearchResult:
@@ -157,6 +162,8 @@ def tune(
         early_stopping: Whether to stop a trial that is behind half of the others.
         resume: Go on with the search in `out`.
         overwrite: Delete the search in `out` first.
+        watch: Whether to look out, in each trial, for what keeps it from learning.
+        findings: What was found before the search, to be recorded in its run.
         track: Progress.
         view: Called now and then with what there is to see of each trial.
 
@@ -234,6 +241,8 @@ def tune(
                 keep=keep,
                 started=started,
                 deadline=started + budget if budget else None,
+                watch=watch,
+                findings=findings,
                 track=track,
                 view=view,
             )
@@ -284,6 +293,8 @@ class _Search:
     keep: int
     started: float
     deadline: float | None
+    watch: bool
+    findings: Sequence[Finding]
     track: Track
     view: View | None
     #: Trials to be started, and those that run, since when.
@@ -292,6 +303,7 @@ class _Search:
 
     def run(self) -> SearchResult:
         """Search, choose, and write the run."""
+        self._keep_findings()
         self.waiting = self.ledger.replay(self.max_trials)
         for trial in self.ledger.ended.values():
             if not (self.out / TENSORBOARD / trial_folder(self.out, trial.id).name).exists():
@@ -312,6 +324,14 @@ class _Search:
             told = "; ".join(f"{count} x {cause}" for cause, count in causes.items())
             raise KerasTextZooError(f"all {len(trials)} trials failed: {told}")
         return self._finish(trials, stopped)
+
+    def _keep_findings(self) -> None:
+        """Record what was found before the search; a search that goes on finds it there."""
+        path = self.out / _FINDINGS
+        if self.findings:
+            write_json(path, recorded(self.findings))
+        elif path.exists():
+            self.findings = [Finding(**told) for told in read_json(path)]
 
     def _fill(self) -> None:
         """Start as many trials as can run at once."""
@@ -377,6 +397,7 @@ class _Search:
             deadline=self._deadline(),
             save_from=proposal["save_from"],
             halvings=halvings,
+            watch=self.watch,
         )
 
     # How it ended.
@@ -487,7 +508,7 @@ class _Search:
             )
         test = evaluate_test(run.model, self.preparation, run.evaluation["validation"])
         stage = self.out / ".best.tmp"
-        copy_run(folder, stage, test)
+        copy_run(folder, stage, test, self.findings)
         move_into(stage, self.out)
         for leftover in (self.out / "trials").glob(f"*/{CHECKPOINT}"):
             leftover.unlink()

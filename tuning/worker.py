@@ -56,6 +56,7 @@ class Job:
         halvings: How often the batch is halved from the start.
         cores: Threads to compute with; None: as many as there are.
         gpus: Numbers of the GPUs to use; None: all.
+        watch: As for `kerastextzoo.training.fit`.
     """
 
     id: int
@@ -77,6 +78,7 @@ class Job:
     halvings: int = 0
     cores: int | None = None
     gpus: tuple[int, ...] | None = None
+    watch: bool = True
 
 
 def work(job: Job) -> None:
@@ -140,6 +142,7 @@ def _train(job: Job) -> Trial:
                 track=news.track,
                 checkpoint=job.folder / CHECKPOINT,
                 judge=judge_of(job, news),
+                watch=job.watch,
             )
             break
         except Exception as error:
