@@ -27,6 +27,18 @@ _MOST_VALUES = 8
 _NOT_SET = -0.15
 _SPREAD = 0.06
 _BEST = "tab:orange"
+_CHINESE_FONTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Microsoft YaHei",
+    "SimHei",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Arial Unicode MS",
+)
 
 
 def _figure(width: float, height: float) -> "Figure":
@@ -67,7 +79,7 @@ def draw_curves(history: Sequence[dict[str, float]], best_epoch: int, path: Path
         axes.set(xlabel="epoch", ylabel=name)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend()
-    figure.savefig(path, dpi=120)
+    _save(figure, path)
 
 
 def draw_answers(evaluation: Evaluation, folder: Path) -> None:
@@ -86,8 +98,7 @@ def draw_classes(evaluation: Evaluation, path: Path) -> None:
     places = np.arange(len(rows))
     for name, shift in (("precision", -0.2), ("recall", 0.2)):
         axes.barh(places + shift, [row[name] for row in rows], 0.4, label=name)
-    # A dollar sign would start a formula.
-    names = [f"{row['label']} ({row['support']})".replace("$", r"\$") for row in rows]
+    names = [_as_text(f"{row['label']} ({row['support']})") for row in rows]
     axes.set_yticks(places, names)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), title=f"micro F1 {evaluation.micro_f1:.1%} of {evaluation.n} texts")
@@ -100,7 +111,7 @@ def draw_classes(evaluation: Evaluation, path: Path) -> None:
 
 def draw_confusion(evaluation: Evaluation, path: Path) -> None:
     """Draw the share of each true class (row) that got each answer (column)."""
-    names = [str(row["label"]) for row in evaluation.per_class]
+    names = [_as_text(row["label"]) for row in evaluation.per_class]
     counts = np.array(evaluation.confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = min(3.5 + 0.45 * len(names), 20)
@@ -115,7 +126,7 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> None:
         for (row, column), share in np.ndenumerate(shares):
             ink = "white" if share > 0.5 else "black"  # noqa: PLR2004
             axes.text(column, row, f"{share:.0%}", ha="center", va="center", color=ink, fontsize=8)
-    figure.savefig(path, dpi=120)
+    _save(figure, path)
 
 
 def draw_search(
@@ -313,7 +324,7 @@ def draw_inspection(found: "Inspection", path: Path) -> None:
     places = range(len(largest))
     classes.barh(places, [count for _, count in largest])
     # A dollar sign would start a formula.
-    names = [name[:30].replace("$", r"\$") for name, _ in largest]
+    names = [_as_text(name[:30]) for name, _ in largest]
     classes.set_yticks(places, names)
     classes.invert_yaxis()
     left_out = len(found.classes) - len(largest)
@@ -321,7 +332,24 @@ def draw_inspection(found: "Inspection", path: Path) -> None:
     _save(figure, path)
 
 
+def _as_text(name: object) -> str:
+    """Return a name that stands as it is: a dollar sign would start a formula."""
+    return str(name).replace("$", r"\$")
+
+
+def _use_installed_fonts(figure: "Figure") -> None:
+    """Let what Matplotlib's own font lacks, such as Chinese, be drawn by one of the system's."""
+    from matplotlib.font_manager import get_font_names
+    from matplotlib.text import Text
+
+    known = set(get_font_names())
+    families = ["DejaVu Sans", *(name for name in _CHINESE_FONTS if name in known)]
+    for text in figure.findobj(Text):
+        text.set_fontfamily(families)
+
+
 def _save(figure: "Figure", path: Path) -> None:
+    _use_installed_fonts(figure)
     drawn = io.BytesIO()
     with warnings.catch_warnings():
         # Matplotlib's own font lacks Chinese; the bars are right all the same.
@@ -348,4 +376,4 @@ def draw_leaderboard(entries: Sequence[dict[str, Any]], path: Path) -> None:
     axes.set_yticks(range(len(entries)), [entry["model"] for entry in entries])
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
-    figure.savefig(path, dpi=120)
+    _save(figure, path)

@@ -159,6 +159,11 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{named(path)} can't be read: {error}; restore it from a copy") from None
 
 
+def files_of(folder: Path) -> list[Path]:
+    """Return the files that a folder of ours vouches for, without its manifest."""
+    return [folder / name for name in read_json(folder / MANIFEST)["files"]]
+
+
 def verify(folder: Path, kind: str) -> None:
     """Check that a folder is of that kind and that no file has changed.
 
