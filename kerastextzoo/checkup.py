@@ -41,6 +41,8 @@ _MUCH_UNKNOWN = 0.3
 _MUCH_CUT = 0.05
 # Recurrent layers take their steps one by one; a look that trains nothing needs few.
 _QUICK_STEPS = 16
+# Nobody gets the tokenizer word for Chinese who does not ask for it.
+_ASKED_FOR = frozenset({"unsegmented-text"})
 # What is known better from the texts than from their ids, or is otherwise here: a batch is padded
 # to its own longest text.
 _OF_TEXTS = frozenset(
@@ -92,9 +94,14 @@ def examine(
         findings = check_texts(texts, quick=True, words=words)
         if not any(finding.code == "low-coverage" for finding in findings):
             raise
+        # It names the file and some of the words.
+        findings = [
+            replace(finding, cause=str(error)) if finding.code == "low-coverage" else finding
+            for finding in findings
+        ]
         return Diagnosis(
             findings=findings,
-            verdict=str(error),
+            verdict=verdict_on(findings, quick=True, skipped={}),
             checks=["texts"],
             seconds=time.monotonic() - started,
         )
@@ -192,15 +199,15 @@ def refuse(diagnosis: Diagnosis, config: TrainingConfig) -> None:
     """Refuse a training that can't succeed, unless its mistakes are made on purpose.
 
     Raises:
-        InputError: There is an error among the findings.
+        InputError: There is such an error among the findings.
     """
-    if config.mistakes or not diagnosis.errors:
+    errors = [finding for finding in diagnosis.errors if finding.code not in _ASKED_FOR]
+    if config.mistakes or not errors:
         return
-    first = diagnosis.errors[0]
-    raise InputError(
-        f"the doctor found {first.code}: {first.cause}; {first.remedy}, or go on all the same with "
-        "--no-doctor"
-    )
+    first = errors[0]
+    # What can't even be compiled can't be trained either way.
+    way_out = "" if diagnosis.checks == ["texts"] else ", or go on all the same with --no-doctor"
+    raise InputError(f"the doctor found {first.code}: {first.cause}; {first.remedy}{way_out}")
 
 
 def worth_telling(diagnosis: Diagnosis) -> list[Finding]:

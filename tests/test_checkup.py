@@ -109,7 +109,10 @@ def test_vectors_that_are_refused_are_explained(preparation: Preparation, tmp_pa
     diagnosis = examine(with_vectors, "cnn", SMALL, QUICK, quick=True)
     assert codes(diagnosis) == ["low-coverage"]
     assert "the vectors Cjk" in diagnosis.findings[0].remedy
-    assert "at least 5.0 % of the tokens must have a vector" in diagnosis.verdict
+    assert "at least 5.0 % of the tokens must have a vector" in diagnosis.findings[0].cause
+    with pytest.raises(InputError, match=r"low-coverage: .*chinese\.bin.* language") as refused:
+        refuse(diagnosis, QUICK)
+    assert "--no-doctor" not in str(refused.value)
     random = QUICK.replace(embedding="random")
     assert codes(examine(with_vectors, "cnn", SMALL, random, quick=True)) == []
     with pytest.raises(InputError, match="accumulation"):

@@ -140,25 +140,34 @@ def test_doctor_of_a_run(command: Command, run: Path, data: Path) -> None:
     assert found[0]["code"] == "unknown-labels"
 
 
+def test_what_can_not_learn_is_refused_before_it_is_trained(command: Command, data: Path) -> None:
+    settings = ("--set", "optimizer=sgd", "--set", "clip_norm=1e-9")
+    options = ("--model", "cnn", "--data", data, *QUICK, *settings)
+    for name in ("train", "tune"):
+        status, out, err = command(name, *options)
+        assert (status, out) == (2, "")
+        last = err.splitlines()[-1]
+        assert last.startswith("error: the doctor found clip-too-small: ")
+        assert last.endswith("--no-doctor")
+        assert not Path("runs").exists()
+    status, _, err = command("train", *options, "--no-doctor", "--out", "run")
+    assert status == 0, err
+    assert json.loads(Path("run/run.json").read_text("utf-8"))["findings"] == []
+
+
 @pytest.mark.filterwarnings("ignore::kerastextzoo.text.TextWarning")
-def test_what_can_not_learn_is_refused_before_it_is_trained(command: Command) -> None:
+def test_a_tokenizer_that_was_asked_for_is_told_of(command: Command) -> None:
     words = {"pos": ("很好看", "真喜欢", "非常棒"), "neg": ("不好看", "真无聊", "非常差")}
     rows = [
         f"这部电影{words[label][n % 3]}我们看了{n}次,{label}" for n in range(60) for label in words
     ]
     Path("films.csv").write_text("\n".join(["text,label", *rows]), "utf-8")
     options = ("--model", "cnn", "--data", "films.csv", "--tokenizer", "word", *QUICK)
-    options = (*options, "--set", "min_count=1")
-    for name in ("train", "tune"):
-        status, out, err = command(name, *options)
-        assert (status, out) == (2, "")
-        last = err.splitlines()[-1]
-        assert last.startswith("error: the doctor found unsegmented-text: ")
-        assert last.endswith("--no-doctor")
-        assert not Path("runs").exists()
-    status, _, err = command("train", *options, "--no-doctor", "--out", "run")
-    assert status == 0, err
-    assert json.loads(Path("run/run.json").read_text("utf-8"))["findings"] == []
+    status, _, err = command("train", *options, "--set", "min_count=1", "--out", "run")
+    assert status == 0
+    assert "✗ unsegmented-text: " in err
+    recorded = json.loads(Path("run/run.json").read_text("utf-8"))["findings"]
+    assert recorded[0]["code"] == "unsegmented-text"
 
 
 def test_mistakes_on_purpose_are_trained_and_recorded(command: Command, data: Path) -> None:
