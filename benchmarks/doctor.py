@@ -64,7 +64,9 @@ def looked_at(program: Program, seed: int) -> dict[str, Any]:
         "said": str(found),
         "skipped": dict(found.skipped),
         "seconds": round(found.seconds, 2),
-        "unchanged": all((one == two).all() for one, two in zip(before, after, strict=True)),
+        "unchanged": all(
+            np.array_equal(one, two, equal_nan=True) for one, two in zip(before, after, strict=True)
+        ),
     }
 
 

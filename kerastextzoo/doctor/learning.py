@@ -31,6 +31,7 @@ _ADAM_RATES = (1e-3, 1e-2)
 _FACTORS = (1e-4, 1e-3, 1e-2, 1e-1, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6)
 _BETTER = 0.5
 _FAR = 30
+_AS_WELL = 0.1
 _LITTLE = 0.2
 
 
@@ -243,7 +244,7 @@ def check_batch_norm(case: Case, learning: Learning) -> Iterator[Finding]:
     steps = case.program.epochs * case.program.steps_an_epoch
     # Moving means need about this many steps to forget where they started.
     slow = [layer for layer in layers if layer.momentum**steps > 0.1 or not layer.trainable]  # noqa: PLR2004
-    if slow and trial.in_training - trial.accuracy > 0.2:  # noqa: PLR2004
+    if slow and trial.in_training - trial.accuracy > 0.15:  # noqa: PLR2004
         yield found(
             "batch-norm-statistics",
             in_training=trial.in_training,
@@ -263,7 +264,12 @@ def _check_rate(case: Case, learning: Learning) -> Iterator[Finding]:
         return
     factors = [each for each in _FACTORS if 1e-6 < rate * each < 30]  # noqa: PLR2004
     tried = {rate * each: learning.at_rate(rate * each) for each in factors if each < 1 or not grew}
-    better = min(tried, key=lambda each: tried[each], default=rate)
+    lowest = min(tried.values(), default=start)
+    # The smallest of those that do about as well: a whole training has time, and more to learn.
+    better = min(
+        (each for each in tried if tried[each] <= lowest + _AS_WELL * (start - lowest)),
+        default=rate,
+    )
     reached = tried.get(better, start)
     end = trial.end if grew else float(np.mean(losses[-5:]))
     gain = start - reached

@@ -17,7 +17,7 @@ from kerastextzoo.doctor.findings import Finding
 from kerastextzoo.doctor.program import Program, copy_model, copy_optimizer, pick
 from kerastextzoo.doctor.rates import peak_rate, plain_copy
 
-Remedy = Callable[[Case, Finding], Program]
+Remedy = Callable[[Case, Finding], Program | None]
 _MOST_DROPOUT = 0.5
 _DROPOUTS = ("rate", "dropout", "recurrent_dropout")
 _REGULARIZERS = (
@@ -87,6 +87,11 @@ def _plain_loss(case: Case) -> Any:
 
 def _other_loss(case: Case, finding: Finding) -> Program:
     return _compiled(case, loss=_plain_loss(case))
+
+
+def _unrounded(case: Case, finding: Finding) -> Program | None:
+    """Take a loss that rounds nothing; what a model rounds in itself has no other form."""
+    return _other_loss(case, finding) if finding.evidence["where"] == "in the loss" else None
 
 
 def _one_activation_less(case: Case, finding: Finding) -> Program:
@@ -261,7 +266,7 @@ REMEDIES: Mapping[str, Remedy] = MappingProxyType(
         "labels-out-of-range": _numbered,
         "integer-labels-with-one-hot-loss": _other_loss,
         "one-hot-labels-with-integer-loss": _other_loss,
-        "answers-rounded": _other_loss,
+        "answers-rounded": _unrounded,
         "sigmoid-after-softmax": _one_activation_less,
         "softmax-twice": _squashed_twice,
         "sigmoid-twice": _squashed_twice,

@@ -14,6 +14,7 @@ from kerastextzoo.doctor.findings import Finding, found
 
 _REACHED = 1e-3
 _LONG = 60
+_SHARE_REACHED = 0.4
 _MUCH_PADDING = 4
 _LITTLE_GRADIENT = 0.1
 _INSTEAD = {
@@ -85,7 +86,7 @@ def check_reach(case: Case) -> Iterator[Finding]:
         if length < _LONG or not largest.any():
             continue
         reach = int(np.median((sizes > _REACHED * largest).sum(1)))
-        if reach < length / 3:
+        if reach < _SHARE_REACHED * length:
             yield found(
                 "gradient-fades-over-time", layer=call.layer.name, reach=reach, length=length
             )
