@@ -23,6 +23,7 @@ from kerastextzoo.options import (
     ReadingOptions,
     TrainingOptions,
     load_tensorflow,
+    typed,
     with_options,
 )
 
@@ -149,6 +150,7 @@ def train(
             watch=not no_doctor,
             findings=findings,
             tell=lambda finding: screen.note(str(finding)),
+            command=typed(),
             track=screen.track,
         )
         told = describe_recipe(followed) if followed else []
@@ -195,6 +197,7 @@ def tune(
         from kerastextzoo import tuning
         from kerastextzoo.comparing import rank_with_baselines
         from kerastextzoo.export import can_export
+        from kerastextzoo.report import write_comparison, write_report
         from kerastextzoo.summary import (
             answers_picture,
             comparison,
@@ -263,6 +266,9 @@ def tune(
             "comparison": board.as_dict(),
             "saved_model": exported,
         }
+        write_comparison(out, board, command=typed())
+        page = write_report(out)
+        content["report"] = str(page)
         example = shlex.quote(splits.validation.texts[0][:60])
         screen.result(
             content,
@@ -274,6 +280,7 @@ def tune(
             *describe_run(run),
             board.verdict,
             f"SavedModel  {exported or 'none: the sentence encoder runs in PyTorch'}",
+            f"report      {page}",
             f"pictures    {out / 'search.png'}, {out / 'curves.png'}, {out / answers_picture(run)}",
             f"trials      {out / 'trials.csv'}; tensorboard --logdir {out / 'tensorboard'}",
             f"classify    kerastextzoo predict {out} {example}",
@@ -306,6 +313,7 @@ def compare(
         load_tensorflow()
         from kerastextzoo.builders import list_models
         from kerastextzoo.comparing import compare
+        from kerastextzoo.report import write_report
         from kerastextzoo.summary import comparison
 
         several = {"all": list_models(), "none": []}
@@ -323,12 +331,15 @@ def compare(
             seed=options.seed,
             objective=options.choose_objective(splits),
             strategy=options.strategy,
+            command=typed(),
             track=screen.track,
         )
+        page = write_report(out)
         screen.result(
-            board.as_dict(),
+            {**board.as_dict(), "report": str(page)},
             comparison(board),
             board.verdict,
+            f"report      {page}",
             f"runs        {out}",
             f"picture     {out / 'leaderboard.png'}",
         )
@@ -426,6 +437,23 @@ def _examine_run(options: TrainingOptions, run: Path) -> "Diagnosis":
     loaded = Run(run)
     data = load_dataset(options.data, reading=options.reading()) if options.data else None
     return examine_run(loaded, data)
+
+
+@_command
+def report(
+    options: OutputOptions,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="What train, tune or compare wrote.")],
+    out: Annotated[
+        Path | None, typer.Option(help="File to write. Default: report.html in RUN.")
+    ] = None,
+) -> None:
+    """Write all there is to see of a run into one HTML page, which needs no network."""
+    with options.screen() as screen:
+        load_tensorflow()
+        from kerastextzoo.report import write_report
+
+        page = write_report(run, out)
+        screen.result({"run": str(run), "report": str(page)}, f"report      {page}")
 
 
 @_command

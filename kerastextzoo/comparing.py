@@ -127,6 +127,7 @@ def compare(
     seed: int = 0,
     objective: str | None = None,
     strategy: str = "none",
+    command: str | None = None,
     track: Track = silent,
 ) -> Leaderboard:
     """Fit the baselines, train the models and rank them all.
@@ -142,6 +143,7 @@ def compare(
         objective: Which validation figure makes an epoch the best; None: `val_accuracy`, or
             `val_micro_f1` for multi-label data.
         strategy: `none`, or `mirrored` for all devices of this machine.
+        command: What a user typed, to be recorded.
         track: Progress.
 
     Raises:
@@ -169,7 +171,8 @@ def compare(
         answered.append(_network(run, splits, part))
     board = rank(answered, part)
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "leaderboard.json", board.as_dict())
+    told = {"command": command} if command else {}
+    write_json(out / "leaderboard.json", board.as_dict() | told)
     plots.draw_leaderboard(board.as_dict()["leaderboard"], out / "leaderboard.png")
     return board
 

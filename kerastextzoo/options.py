@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import inspect
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from kerastextzoo.splits import Splits
 
 
+_NOT_AGAIN = ("--resume", "--overwrite", "--quiet", "--json")
 _NO_RECIPE: Mapping[str, object] = MappingProxyType({})
 
 
@@ -54,6 +56,20 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 Tokenizer = Annotated[str, typer.Option(help="word, char, jieba, or auto: by looking at the text.")]
+
+
+def typed() -> str:
+    """Return the command that was typed, ready to be typed again.
+
+    Without the folder it writes, which is taken now, and without how it tells its result.
+    """
+    kept, words = ["kerastextzoo"], iter(sys.argv[1:])
+    for word in words:
+        if word == "--out":
+            next(words, None)
+        elif not word.startswith("--out=") and word not in _NOT_AGAIN:
+            kept.append(word)
+    return shlex.join(kept)
 
 
 def load_tensorflow() -> None:

@@ -48,6 +48,8 @@ _FIRST_WORD = 2
 # Where texts that are cut off become worth a warning.
 _SHARE_CUT = 0.01
 _EXTREME = 100
+_MOST_BARS = 40
+_PERCENTILES = (5, 25, 50, 75, 95, 99)
 # Kept ids are good for as long as the code that makes them stays the same.
 _TOKENIZING = {
     module.__name__: hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()
@@ -167,6 +169,31 @@ class Preparation:
             self._siblings[settings.reads] = made
             made._siblings = self._siblings
         return self._siblings[settings.reads]
+
+    @property
+    def validation_texts(self) -> Sequence[str] | None:
+        """The validation texts as they were written; None where only their ids are kept."""
+        return self.splits.validation.texts
+
+    @property
+    def lengths(self) -> dict[str, Any]:
+        """Tokens of the training texts: `texts` by steps of `width`, how many are `beyond`.
+
+        And the `percentiles`.
+        """
+        lengths = self.texts["train"].uncut_lengths
+        at = np.percentile(lengths, _PERCENTILES, method="inverted_cdf").astype(int).tolist()
+        percentiles = dict(zip(map(str, _PERCENTILES), at, strict=True))
+        # The longest few would squeeze all others into one bar.
+        shown = percentiles["99"] * 5 // 4
+        width = -(-(shown + 1) // _MOST_BARS)
+        counts = np.bincount(lengths[lengths <= shown] // width)
+        return {
+            "width": width,
+            "texts": counts.tolist(),
+            "beyond": int((lengths > shown).sum()),
+            "percentiles": percentiles,
+        }
 
     @property
     def cut_off(self) -> dict[str, float]:
@@ -331,6 +358,7 @@ class Preparation:
             "classes": list(self.label_names),
             "multi_label": self.multi_label,
             **self._describe_tokens(),
+            "lengths": self.lengths,
             "cut_off": self.cut_off,
             "warnings": self.warnings,
         }

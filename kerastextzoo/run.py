@@ -2,9 +2,10 @@
 
 `run.json` records how it came to be, `model.keras` the network, `vocabulary.json` the text's way
 to ids, or `sentence_encoder.json` whose vectors it reads, `labels.json` the classes, `history.csv`
-the epochs, `split.json` the rows of each part, `evaluation.json` the figures by class; `curves.png`
-and `confusion.png` show them. For multi-label data there are `thresholds.json`, from which
-probability each class is given, and `classes.png`.
+the epochs, `split.json` the rows of each part, `evaluation.json` the figures by class,
+`answers.json` how sure and how right the validation texts were answered; `curves.png` and
+`confusion.png` show them. For multi-label data there are `thresholds.json`, from which probability
+each class is given, and `classes.png`.
 """
 
 import platform
@@ -20,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerastextzoo import __version__, plots
+from kerastextzoo.answers import ANSWERS, describe_answers, with_texts, write_answers
 from kerastextzoo.batching import EncodedTexts, EncodedVectors
 from kerastextzoo.builders import get_spec
 from kerastextzoo.checkup import recorded
@@ -150,6 +152,12 @@ class Run:
         parts = read_json(self.directory / "evaluation.json")
         return {name: Evaluation(**figures) for name, figures in parts.items()}
 
+    @property
+    def answers(self) -> dict[str, Any] | None:
+        """What `kerastextzoo.answers` keeps of the validation texts; None in older runs."""
+        path = self.directory / ANSWERS
+        return read_json(path) if path.exists() else None
+
     def predict_proba(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return class probabilities `(texts, classes)`, classes in the order of `label_names`.
 
@@ -273,6 +281,7 @@ def train(
     watch: bool = True,
     findings: Sequence[Finding] = (),
     tell: Callable[[Finding], None] = lambda finding: None,
+    command: str | None = None,
     track: Track = silent,
 ) -> Run:
     """Train one model, evaluate it once on the test texts and write a run.
@@ -291,6 +300,7 @@ def train(
         watch: Whether to look out for what keeps it from learning, which changes nothing in it.
         findings: What was found before, to be recorded.
         tell: Called with what is found while it trains.
+        command: What a user typed, to be recorded.
         track: Progress.
 
     Raises:
@@ -334,6 +344,7 @@ def train(
         recipe=recipe,
         test=test,
         findings=findings,
+        command=command,
     )
     return Run(out)
 
@@ -352,6 +363,7 @@ def write_run(
     test: Evaluation | None = None,
     extra: dict[str, Any] | None = None,
     findings: Sequence[Finding] = (),
+    command: str | None = None,
 ) -> None:
     """Write a run whole, or not at all.
 
@@ -368,6 +380,7 @@ def write_run(
         test: The evaluation on the test texts, where it may be told.
         extra: More files to write beside, by name, as JSON.
         findings: What was found before it was trained.
+        command: What a user typed.
     """
     preparation = preparation.suited_to(settings)
     encoder = preparation.encoder
@@ -387,6 +400,7 @@ def write_run(
             "format": FORMAT,
             "model": fitted.model.name,
             "recipe": recipe,
+            "command": command,
             "settings": settings.model_dump(mode="json"),
             "training": config.model_dump(mode="json"),
             "text": preparation.config.model_dump(mode="json"),
@@ -411,11 +425,23 @@ def write_run(
         }
         for name, content in (extra or {}).items():
             write_json(stage / name, content)
+        answers = describe_answers(
+            fitted.probabilities,
+            preparation.label_ids["validation"],
+            preparation.rows["validation"],
+            fitted.validation.thresholds,
+        )
+        texts = preparation.validation_texts
+        write_answers(stage / ANSWERS, with_texts(answers, texts) if texts else answers)
         _write_figures(stage, record, fitted.validation, test)
 
 
 def copy_run(
-    directory: Path, out: Path, test: Evaluation | None, findings: Sequence[Finding] = ()
+    directory: Path,
+    out: Path,
+    test: Evaluation | None,
+    findings: Sequence[Finding] = (),
+    texts: Sequence[str] | None = None,
 ) -> None:
     """Copy a run and add what it scores on the test texts, where there are any.
 
@@ -424,6 +450,7 @@ def copy_run(
         out: A folder that is not there yet.
         test: The evaluation on the test texts.
         findings: What was found before it was trained.
+        texts: The validation texts, of which a trial knows the ids alone.
     """
     run = Run(directory)
     # What was recorded before there were findings has none.
@@ -432,6 +459,8 @@ def copy_run(
         for path in directory.iterdir():
             shutil.copy2(path, stage / path.name)
         record = {**run.record, "findings": recorded([*findings, *kept])}
+        if texts and run.answers:
+            write_answers(stage / ANSWERS, with_texts(run.answers, texts))
         _write_figures(stage, record, run.evaluation["validation"], test)
 
 

@@ -146,6 +146,10 @@ class StoredPreparation(Preparation):
         return {part: np.array(rows, np.int64) for part, rows in self._told["rows"].items()}
 
     @property
+    def validation_texts(self) -> None:
+        """None: the texts stay where they are."""
+
+    @property
     def vocabulary_size(self) -> int:
         """Rows of an embedding."""
         return int(self._told["vocabulary_size"])

@@ -145,6 +145,7 @@ class Fitted:
         history: One entry an epoch; those of an ensemble say of which `member`.
         best_epoch: Counted from 1; of an ensemble, that of its best member.
         validation: The best epoch's evaluation on the validation texts.
+        probabilities: Its answers to them, `(texts, classes)`.
         coverage: What the word vectors covered; None for a random start.
         seconds: Wall-clock time of the training, with what came before a break.
         stopped: Why it was stopped before its end; None where it ended by itself.
@@ -155,6 +156,7 @@ class Fitted:
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int
     validation: Evaluation
+    probabilities: npt.NDArray[np.float32]
     coverage: Coverage | None
     seconds: float
     stopped: str | None = None
@@ -496,12 +498,22 @@ def fit(
         model=served,
         history=record.history,
         best_epoch=best.best_epoch,
-        validation=evaluate_part(served, preparation, "validation"),
+        **_validate(served, preparation),
         coverage=compiled.coverage,
         seconds=time.monotonic() - started,
         stopped=asking.reason if asking else None,
         findings=tuple(watching.findings) if watching else (),
     )
+
+
+def _validate(model: keras.Model, preparation: Preparation) -> dict[str, Any]:
+    """Return what `Fitted` tells of the validation texts."""
+    answers = predict_probabilities(model, preparation.texts["validation"])
+    truth, names = preparation.label_ids["validation"], preparation.label_names
+    return {
+        "validation": evaluate_probabilities(answers, truth, names),
+        "probabilities": answers,
+    }
 
 
 def _watch(preparation: Preparation, validate: Validate, tell: Callable[[Finding], None]) -> Watch:
@@ -537,7 +549,7 @@ def _join(members: Sequence[Fitted], preparation: Preparation, objective: str) -
             for epoch in member.history
         ],
         best_epoch=way(members, key=lambda each: each.validation.objective(objective)).best_epoch,
-        validation=evaluate_part(joined, preparation, "validation"),
+        **_validate(joined, preparation),
         coverage=members[0].coverage,
         seconds=sum(member.seconds for member in members),
         stopped=next((member.stopped for member in members if member.stopped is not None), None),

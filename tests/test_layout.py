@@ -28,9 +28,9 @@ SUBPACKAGES = [f"kerastextzoo.{folder}" for folder in FOLDERS]
 ROWS = {
     unit: row
     for row, units in {
-        4: "estimator cli cli_data console options summary __main__ __init__",
+        4: "estimator cli cli_data console options summary report __main__ __init__",
         3: "run training checkpoints callbacks mistakes evaluation inspection plots baselines "
-        "comparing export settings tuning recipes doctor checkup",
+        "comparing export settings tuning recipes doctor checkup answers",
         2: "builders preparation sentence_preparation stored_preparation",
         1: "kernels layers optimizers text tokenizers batching embeddings distribution precision "
         "schedules cost sentence_encoder wide",
@@ -122,14 +122,15 @@ def python_files(source: Path) -> list[str]:
     return sorted(name.as_posix() for name in names)
 
 
-def test_wheel_has_every_source_file_once_the_recipes_and_the_typing_marker(wheel: Built) -> None:
+def test_wheel_has_every_source_file_once_what_they_read_and_the_marker(wheel: Built) -> None:
     packaged = [name for name in wheel.files if name.startswith("kerastextzoo/")]
-    recipes = [
+    read = [
         path.relative_to(wheel.source).as_posix()
-        for path in (wheel.source / "kerastextzoo" / "recipes").glob("*.toml")
+        for pattern in ("recipes/*.toml", "report/*.html")
+        for path in (wheel.source / "kerastextzoo").glob(pattern)
     ]
-    assert recipes
-    wanted = [*python_files(wheel.source), *recipes, "kerastextzoo/py.typed"]
+    assert len(read) > 1
+    wanted = [*python_files(wheel.source), *read, "kerastextzoo/py.typed"]
     assert sorted(packaged) == sorted(wanted)
 
 

@@ -47,6 +47,7 @@ def folder(preparation: Preparation, tmp_path_factory: pytest.TempPathFactory) -
 def test_run_holds_what_the_contract_says(folder: Path, preparation: Preparation) -> None:
     run = Run(folder)
     assert {path.name for path in folder.iterdir()} == {
+        "answers.json",
         "confusion.png",
         "curves.png",
         "evaluation.json",

@@ -508,7 +508,7 @@ class _Search:
             )
         test = evaluate_test(run.model, self.preparation, run.evaluation["validation"])
         stage = self.out / ".best.tmp"
-        copy_run(folder, stage, test, self.findings)
+        copy_run(folder, stage, test, self.findings, self.preparation.validation_texts)
         move_into(stage, self.out)
         for leftover in (self.out / "trials").glob(f"*/{CHECKPOINT}"):
             leftover.unlink()

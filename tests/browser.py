@@ -1,0 +1,91 @@
+"""Opens a page in a browser without a screen, at several widths, and tells what is to be seen."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--window-size=1700,900",
+    "--virtual-time-budget=5000",
+    "--enable-logging=stderr",
+)
+# In a frame of each width: how wide the page is, and what of its pictures is cut off.
+_LOOK = """
+addEventListener("load", () => {
+  const seen = [...document.querySelectorAll("iframe")].map(frame => {
+    const page = frame.contentDocument;
+    const cut = [...page.querySelectorAll("svg")].flatMap(svg => {
+      const box = svg.getBoundingClientRect();
+      return [...svg.querySelectorAll("text")].filter(text => {
+        const at = text.getBoundingClientRect();
+        return at.left < box.left - 1 || at.right > box.right + 1
+          || at.top < box.top - 1 || at.bottom > box.bottom + 1;
+      }).map(text => text.textContent);
+    });
+    return {
+      width: page.documentElement.clientWidth,
+      needed: page.documentElement.scrollWidth,
+      heading: page.querySelector("h1").textContent,
+      sections: page.querySelectorAll("section").length,
+      pictures: [...page.querySelectorAll("svg")].filter(
+        svg => svg.getBoundingClientRect().width > 200).length,
+      scripts: page.scripts.length,
+      paper: getComputedStyle(page.body).backgroundColor,
+      ink: getComputedStyle(page.body).color,
+      cut: cut,
+    };
+  });
+  document.body.textContent = "SEEN" + JSON.stringify(seen) + "END";
+});
+"""
+
+
+def find_browser() -> str | None:
+    """Return the path of a Chromium, if there is one."""
+    return next((found for name in _NAMES if (found := shutil.which(name))), None)
+
+
+def look_at(page: Path, widths: tuple[int, ...], folder: Path, *, dark: bool) -> list[Any]:
+    """Return what is seen of the page at each width; nothing may be told on the console."""
+    content = html.escape(page.read_text("utf-8"), quote=True)
+    frames = "".join(
+        f'<iframe srcdoc="{content}" style="width:{width}px;height:800px;border:0"></iframe>'
+        for width in widths
+    )
+    outer = folder / "frames.html"
+    scheme = '<meta name="color-scheme" content="light dark">'
+    outer.write_text(
+        f"<!DOCTYPE html><meta charset=utf-8>{scheme}<body>{frames}<script>{_LOOK}</script>",
+        "utf-8",
+    )
+    profile = folder / ("dark" if dark else "light")
+    done = subprocess.run(
+        [
+            str(find_browser()),
+            *_FLAGS,
+            f"--user-data-dir={profile}",
+            f"--blink-settings=preferredColorScheme={0 if dark else 1}",
+            "--dump-dom",
+            outer.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    told = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert not told, told
+    found = re.search(r"SEEN(\[.*\])END", done.stdout, re.DOTALL)
+    assert found, done.stdout[-2000:] + done.stderr[-2000:]
+    seen: list[Any] = json.loads(html.unescape(found[1]))
+    return seen
