@@ -19,7 +19,7 @@ _FLAGS = (
     "--virtual-time-budget=5000",
     "--enable-logging=stderr",
 )
-# In a frame of each width: how wide the page is, and what of its pictures is cut off.
+# In a frame of each width: how wide the page is, and what of its pictures is cut off or too small.
 _LOOK = """
 addEventListener("load", () => {
   const seen = [...document.querySelectorAll("iframe")].map(frame => {
@@ -43,6 +43,8 @@ addEventListener("load", () => {
       paper: getComputedStyle(page.body).backgroundColor,
       ink: getComputedStyle(page.body).color,
       cut: cut,
+      small: [...page.querySelectorAll("svg text")].filter(
+        text => text.getBoundingClientRect().height < 9).map(text => text.textContent),
     };
   });
   document.body.textContent = "SEEN" + JSON.stringify(seen) + "END";

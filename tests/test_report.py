@@ -15,18 +15,19 @@ from commands import Command
 
 from kerastextzoo.answers import calibration_error, describe_answers, with_texts
 from kerastextzoo.builders import cnn
+from kerastextzoo.comparing import Entry, Leaderboard
 from kerastextzoo.data import Dataset
 from kerastextzoo.errors import InputError
 from kerastextzoo.evaluation import evaluate_probabilities
 from kerastextzoo.preparation import Preparation
-from kerastextzoo.report import check_target, write_report
+from kerastextzoo.report import check_target, write_comparison, write_report
 from kerastextzoo.report.figures import draw_leaderboard, draw_scores
 from kerastextzoo.report.searching import draw_settings
 from kerastextzoo.report.svg import ticks
 from kerastextzoo.report.tables import describe_confusion, order_by_confusion
 from kerastextzoo.run import Run, train
 from kerastextzoo.splits import make_splits
-from kerastextzoo.storage import _seal
+from kerastextzoo.storage import _seal, write_json
 from kerastextzoo.text import TextConfig
 from kerastextzoo.training import TrainingConfig
 
@@ -140,7 +141,7 @@ def test_page_tells_all_of_a_run(folder: Path, tmp_path: Path) -> None:
     run, words = Run(folder), Tags(page).words
     for name in ("Curves", "Classes", "Confusion", "Calibration", "Most confident errors", "Data"):
         assert f"<h2>{name}</h2>" in page
-    assert f"{100 * run.metrics['test_accuracy']:.1f} %" in words
+    assert f"{100 * run.metrics['test_accuracy']:.1f}\N{NO-BREAK SPACE}%" in words
     assert run.record["data"]["fingerprint"] in words
     assert "kerastextzoo train" in words
     assert all(version in words for version in run.record["versions"].values())
@@ -286,30 +287,52 @@ def test_intervals_are_drawn_beside_the_best() -> None:
     assert "<script" not in picture
 
 
-def test_page_of_a_search_and_of_a_comparison(command: Command, data: Path, tmp_path: Path) -> None:
-    told = command.json(
-        "tune", "--model", "cnn", "--data", data, "--max-trials", 2, "--executions", 1,
-        "--epochs", 1, "--set", "filters=8", "--out", tmp_path / "search",
-    )  # fmt: skip
-    page = Path(told["report"]).read_text("utf-8")
-    assert told["report"] == str(tmp_path / "search" / "report.html")
-    assert f"kerastextzoo tune --model cnn --data {data}" in page
-    assert "--out" not in Tags(page).words.split("This was typed:")[1].split("seed")[0]
-    assert told["comparison"]["verdict"] in Tags(page).words
-    assert "Settings and scores" in page
-    assert Run(tmp_path / "search").answers["errors"][0]["text"]  # type: ignore[index]
-    again = command.json("report", tmp_path / "search", "--out", tmp_path / "again.html")
-    assert again == {"run": str(tmp_path / "search"), "report": str(tmp_path / "again.html")}
-    assert (tmp_path / "again.html").read_text("utf-8") == page
+@pytest.fixture
+def searched(folder: Path, tmp_path: Path) -> Path:
+    """The folder of a search, as far as its page looks at it."""
+    out = shutil.copytree(folder, tmp_path / "search")
+    told = {"objective": "val_accuracy", "tuner": "random", "stopped": "max_trials 40 was reached"}
+    write_json(out / "search.json", told)
+    for trial in trials_like(40):
+        (out / "trials" / f"{trial['id']:04d}").mkdir(parents=True)
+        write_json(out / "trials" / f"{trial['id']:04d}" / "trial.json", trial)
+    write_json(out / "trial.json", trials_like(40)[0])
+    finalist = {"trial": 2, "scores": [0.5, 0.75], "mean": 0.625, "standard_error": 0.125}
+    write_json(out / "finalists.json", [finalist])
+    entry = Entry("cnn", 0.5, 0.5, 1.0, 9, 0.1, (0.0, 0.0), "cnn")
+    board = Leaderboard("test", 60, (entry,), "no network is worth its time here")
+    write_comparison(out, board, "kerastextzoo tune --model cnn")
+    return out
 
+
+def test_page_of_a_search(searched: Path) -> None:
+    page = write_report(searched).read_text("utf-8")
+    words = Tags(page).words
+    assert "40 trials, proposed by random, 4 failed, ranked by val_accuracy." in words
+    assert "no network is worth its time here" in words
+    assert "kerastextzoo tune --model cnn" in words
+    assert "0.6250 ± 0.1250" in words
+    assert "20 more trials" in words
+    assert "Settings and scores" in words
+    assert "<script" not in page
+    Run(searched)
+
+
+def test_page_of_a_comparison(command: Command, data: Path, tmp_path: Path) -> None:
     told = command.json(
         "compare", "--models", "cnn", "--data", data, *SMALL, "--out", tmp_path / "several"
     )
+    assert told["report"] == str(tmp_path / "several" / "report.html")
     page = Path(told["report"]).read_text("utf-8")
     words = Tags(page).words
     assert told["verdict"] in words
     assert all(entry["model"] in words for entry in told["leaderboard"])
-    assert "F1 by class" in page
+    assert "F1 by class" in words
+    typed = words.split("This was typed:")[1].split("seed")[0].strip()
+    assert typed == f"kerastextzoo compare --models cnn --data {data} {' '.join(SMALL)}"
+    moved = shutil.move(tmp_path / "several", tmp_path / "elsewhere")
+    again = command.json("report", moved, "--out", tmp_path / "again.html")
+    assert again == {"run": str(moved), "report": str(tmp_path / "again.html")}
     status, _, err = command("report", tmp_path)
     assert status == 2
     assert "expected a run" in err
@@ -326,5 +349,15 @@ def test_page_fits_any_screen(hostile: Path, tmp_path: Path, dark: bool) -> None
         assert seen["pictures"] == 4
         assert seen["scripts"] == 0
         assert seen["cut"] == []
+        assert seen["small"] == []
     brightness = [sum(map(int, re.findall(r"\d+", wide[name])[:3])) for name in ("paper", "ink")]
     assert (brightness[0] < brightness[1]) is dark
+
+
+@pytest.mark.skipif(find_browser() is None, reason="no Chromium is installed")
+def test_page_of_a_search_fits_any_screen(searched: Path, tmp_path: Path) -> None:
+    for seen in look_at(write_report(searched), (360, 1600), tmp_path, dark=False):
+        assert seen["needed"] <= seen["width"]
+        assert seen["pictures"] == 7
+        assert seen["cut"] == []
+        assert seen["small"] == []

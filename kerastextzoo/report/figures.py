@@ -8,7 +8,7 @@ from kerastextzoo.report.svg import Axis, Canvas, told
 
 _WIDTH, _HEIGHT = 380, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 368, 30, 218
-_ROW = 26
+_ROW = 36
 _LONGEST_NAME = 34
 
 History = Sequence[Mapping[str, float]]
@@ -97,25 +97,24 @@ def draw_lengths(lengths: Mapping[str, Any], max_length: int) -> str:
 def draw_leaderboard(entries: Sequence[Mapping[str, Any]]) -> str:
     """Draw the score of each entry, best first, and its 95 % interval beside the best."""
     score = "micro_f1" if "micro_f1" in entries[0] else "accuracy"
-    best = entries[0][score]
+    best, bottom = entries[0][score], _TOP + _ROW * len(entries)
     intervals = [(best - each["behind"][1], best - each["behind"][0]) for each in entries]
-    left, bottom = 168, 30 + _ROW * len(entries)
-    x = Axis.over([*(each[score] for each in entries), *sum(intervals, ())], left, 620)
-    y = Axis(0, 1, bottom, 24)
+    ends = [end for interval in intervals for end in interval]
+    x = Axis.over([*(each[score] for each in entries), *ends], 12, _RIGHT)
     words = ", ".join(f"{each['model']} {each[score]:.1%}" for each in entries)
-    canvas = Canvas(640, bottom + 40, f"{score.replace('_', ' ')}: {words}")
+    canvas = Canvas(_WIDTH, bottom + 40, f"{score.replace('_', ' ')}: {words}")
     for value in x.ticks():
-        canvas.line([(x.at(value), bottom), (x.at(value), 22)], "grid")
+        canvas.line([(x.at(value), bottom), (x.at(value), _TOP - 6)], "grid")
         canvas.text(x.at(value), bottom + 16, f"{100 * value:g} %", "middle")
     canvas.text((x.start + x.end) / 2, bottom + 33, score.replace("_", " "), "middle soft")
     for place, (entry, (low, high)) in enumerate(zip(entries, intervals, strict=True)):
-        height = y.end + 14 + _ROW * place
+        height = _TOP + _ROW * (place + 0.75)
         style = "linear" if entry["run"] is None else "valid"
         hint = f"{entry['model']}: {entry[score]:.2%}, 95 % interval {low:.2%} to {high:.2%}"
-        canvas.text(left - 8, height + 4, shortened(entry["model"], 24), "end", hint)
+        canvas.text(12, height - 10, shortened(entry["model"]), "halo", hint)
         canvas.line([(x.at(low), height), (x.at(high), height)], f"wide {style}", hint)
         canvas.add("circle", f"dot {style}", hint, cx=x.at(entry[score]), cy=height, r=5)
-    canvas.legend([("network", "valid"), ("linear", "linear")], 620, 14)
+    canvas.legend([("network", "valid"), ("linear", "linear")], _RIGHT, 14)
     return str(canvas)
 
 

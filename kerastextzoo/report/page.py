@@ -96,7 +96,9 @@ def _render(content: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = lambda share, digits=1: f"{100 * share:.{digits}f} %"
+    environment.filters["percent"] = lambda share, digits=1: (
+        f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+    )
     environment.filters["count"] = lambda number: f"{number:,}"
     return environment.get_template("page.html").render(content)
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,9 @@ from kerastextzoo.storage import read_json
 _MOST_SETTINGS = 14
 # More different numbers than these have an axis to scale.
 _MOST_VALUES = 8
-_STEP, _TOP, _BOTTOM, _NOT_SET = 92, 44, 300, 326
+_LEFT, _STEP, _RIGHT = 88, 104, 60
+_TOP, _BOTTOM, _NOT_SET = 60, 316, 342
+_NAME = 14
 _SHADES = 5
 
 
@@ -78,7 +81,7 @@ def draw_settings(
     known = table.count().sort_values(ascending=False, kind="stable").index
     first = sorted(known, key=lambda name: -shares.get(str(name), 0))[:_MOST_SETTINGS]
     columns = [column for name, column in table.items() if name in first]
-    width = 40 + _STEP * len(columns) + 60
+    width = _LEFT + _STEP * len(columns) + _RIGHT
     label = f"settings of {len(scored)} trials by {objective}, the best marked"
     canvas = Canvas(width, _NOT_SET + 14, label)
     ranks = _ranks(scored, objective)
@@ -86,13 +89,13 @@ def draw_settings(
     heights.append(_score_heights(scored, objective))
     # The best last, on top of the others.
     for place in reversed(range(len(scored))):
-        points = [(40.0 + _STEP * at, each[place]) for at, (each, _) in enumerate(heights)]
+        points = [(float(_LEFT + _STEP * at), each[place]) for at, (each, _) in enumerate(heights)]
         shade = min(int(ranks[place] * _SHADES), _SHADES - 1)
         style = "chosen" if place == 0 else f"trial shade{shade}"
         canvas.line(points, style, _hint(scored[place], objective))
     names = [*(str(column.name) for column in columns), objective]
     for at, (name, (_, marks)) in enumerate(zip(names, heights, strict=True)):
-        _draw_axis(canvas, 40 + _STEP * at, name, marks)
+        _draw_axis(canvas, _LEFT + _STEP * at, name, marks)
     return str(canvas)
 
 
@@ -182,10 +185,9 @@ def _word(value: object) -> str:
 
 def _draw_axis(canvas: Canvas, x: float, name: str, marks: Mapping[str, float]) -> None:
     canvas.line([(x, _TOP), (x, _BOTTOM)], "axis")
-    head, _, tail = name.rpartition("/")
-    words = f"{head}/ {tail}".strip("/ ").replace("_", " ").split()
-    middle = -(-len(words) // 2) if sum(map(len, words)) > 12 else len(words)  # noqa: PLR2004
-    for line, part in enumerate((words[:middle], words[middle:])):
-        canvas.text(x, 14 + 14 * line, shortened(" ".join(part), 16), "middle strong", name)
+    words = name.replace("/", "/ ").replace("_", " ")
+    lines = wrap(words, _NAME, max_lines=3, placeholder="…")
+    for number, part in enumerate(lines):
+        canvas.text(x, 14 + 14 * number, shortened(part, _NAME), "middle strong", name)
     for word, height in marks.items():
         canvas.text(x - 5, height + 4, shortened(word, 12), "end halo", word)

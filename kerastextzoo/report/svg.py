@@ -89,6 +89,7 @@ class Canvas:
         box = f"0 0 {self.width:g} {self.height:g}"
         self.root = ElementTree.Element("svg", {"viewBox": box, "role": "img"})
         self.root.set("aria-label", self.label)
+        self.root.set("style", f"--natural:{self.width:g}px")
 
     def add(self, tag: str, style: str, hint: str = "", **numbers: float | str) -> None:
         """Add a shape with the classes of its style, and what it tells to the mouse."""
@@ -136,7 +137,7 @@ class Canvas:
         """Name the styles, from right to left."""
         for words, style in reversed(entries):
             self.text(x, y, words, "end")
-            x -= 6.3 * len(words) + 8
+            x -= 7.2 * len(words) + 10
             self.add("circle", f"dot {style}", cx=x + 2, cy=y - 4, r=4)
             x -= 14
 
