@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_encoder import use_fake
 from gensim.models import KeyedVectors
 
 from kerastextzoo.builders import cnn, get_spec
@@ -18,7 +19,8 @@ from kerastextzoo.errors import InputError
 from kerastextzoo.mistakes import MISTAKES
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.run import Run, train
-from kerastextzoo.splits import make_splits
+from kerastextzoo.sentence_preparation import prepare
+from kerastextzoo.splits import Splits, make_splits
 from kerastextzoo.storage import staged
 from kerastextzoo.text import TextConfig
 from kerastextzoo.training import TrainingConfig, fit
@@ -61,6 +63,18 @@ def test_several_labels_a_row_are_sound(corpus: Dataset) -> None:
     several = corpus.subset(rows).as_multi_label()
     preparation = Preparation(make_splits(several, seed=0), TextConfig(min_count=1), seed=0)
     assert worth_telling(examine(preparation, "cnn", SMALL, QUICK, quick=True)) == []
+
+
+@pytest.mark.parametrize("head", ["dense", "lstm"])
+def test_a_model_of_vectors_is_sound(
+    splits: Splits, head: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = use_fake(monkeypatch, tmp_path / "encoder")
+    settings = get_spec("sentence").config.parse({"encoder": str(encoder), "head": head})
+    preparation = prepare(splits, settings.reads)
+    diagnosis = examine(preparation, "sentence", settings, QUICK, quick=True)
+    assert worth_telling(diagnosis) == []
+    assert diagnosis.skipped == {}
 
 
 def test_the_whole_examination_finds_nothing_either(preparation: Preparation) -> None:
@@ -130,7 +144,7 @@ def run(preparation: Preparation, tmp_path_factory: pytest.TempPathFactory) -> R
     return train(preparation, "cnn", out, settings=SMALL, config=config, findings=noted)
 
 
-def test_a_sound_run_repeats_what_it_recorded(run: Run, splits: Any) -> None:
+def test_a_sound_run_repeats_what_it_recorded(run: Run, splits: Splits) -> None:
     assert [told["code"] for told in run.record["findings"]] == ["one-class-dominates"]
     for data in (None, splits.validation):
         assert codes(examine_run(run, data)) == ["one-class-dominates"]
