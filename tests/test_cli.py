@@ -324,6 +324,9 @@ def test_interrupted_tune_is_status_130_and_resume_ends_where_it_would_have(
     assert set(whole["trials"][0]) >= {"id", "status", "score", "seconds", "config"}
     assert whole["metrics"].keys() >= {"val_accuracy", "test_accuracy", "test_macro_f1"}
     assert (tmp_path / "whole/saved_model/saved_model.pb").is_file()
+    assert whole["report"] == "whole/report.html"
+    assert whole["comparison"]["verdict"] in (tmp_path / whole["report"]).read_text("utf-8")
+    assert json.loads((tmp_path / "out/answers.json").read_text("utf-8"))["errors"][0]["text"]
     for picture in ("search.png", "curves.png", "confusion.png"):
         assert (tmp_path / "whole" / picture).stat().st_size > 5_000
 

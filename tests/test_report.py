@@ -21,7 +21,7 @@ from kerastextzoo.errors import InputError
 from kerastextzoo.evaluation import evaluate_probabilities
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.report import check_target, write_comparison, write_report
-from kerastextzoo.report.figures import draw_leaderboard, draw_scores
+from kerastextzoo.report.figures import draw_curve, draw_leaderboard, draw_scores
 from kerastextzoo.report.searching import draw_settings
 from kerastextzoo.report.svg import ticks
 from kerastextzoo.report.tables import describe_confusion, order_by_confusion
@@ -285,6 +285,34 @@ def test_intervals_are_drawn_beside_the_best() -> None:
     picture = draw_leaderboard(entries)
     assert "95 % interval 65.00% to 75.00%" in picture
     assert "<script" not in picture
+
+
+def test_page_of_multi_label_data(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = [
+        tuple(np.array(["red", "green", "blue"])[rng.uniform(size=3) < 0.5]) for _ in range(90)
+    ]
+    texts = tuple(" ".join(each) + f" number {place}" for place, each in enumerate(labels))
+    prepared = Preparation(make_splits(Dataset("colours", texts, tuple(labels)), seed=0))
+    run = train(prepared, "cnn", tmp_path / "run", settings=SETTINGS, config=QUICK)
+    assert run.answers is not None
+    assert len(run.answers["answers"]) == len(prepared.splits.validation)
+    words = Tags(page_of(run.directory, tmp_path / "page.html")).words
+    for told in ("test micro-F1", "wrongly given", "of each class", "Most confident errors"):
+        assert told in words
+    assert "Confusion" not in words
+
+
+def test_curves_of_an_ensemble_that_diverged_can_be_drawn() -> None:
+    history = [
+        {"member": member, "epoch": epoch, "loss": loss, "val_loss": 0.5}
+        for member in (1, 2)
+        for epoch, loss in enumerate((0.5, float("inf"), float("nan")), 1)
+    ]
+    picture = draw_curve(history, "loss", 1)
+    assert picture.count('<polyline class="line valid"') == 2
+    assert 'points="nan' not in picture
+    assert "inf," not in picture
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The pictures of a training and of a comparison."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,7 +36,8 @@ def draw_curve(history: History, figure: str, best_epoch: int) -> str:
     for member in sorted({row.get("member", 0) for row in history}):
         part = [row for row in history if row.get("member", 0) == member]
         for style, name in names.items():
-            points = [(row["epoch"], row[name]) for row in part if row.get(name) == row.get(name)]
+            there = [row for row in part if math.isfinite(row.get(name, math.nan))]
+            points = [(row["epoch"], row[name]) for row in there]
             canvas.line([(x.at(epoch), y.at(value)) for epoch, value in points], style)
             for epoch, value in points:
                 hint = f"epoch {epoch:g}: {name} {value:.4f}"

@@ -20,6 +20,8 @@ def told(value: float) -> str:
         >>> told(0.25), told(1200.0), told(0.00001)
         ('0.25', '1,200', '1e-05')
     """
+    if not math.isfinite(value):
+        return str(value)
     if value == int(value) and abs(value) < _PLAIN[1] * 10:
         return f"{int(value):,}"
     return f"{value:.3g}" if value == 0 or abs(value) >= _PLAIN[0] else f"{value:.0e}"

@@ -11,7 +11,7 @@ from kerastextzoo.evaluation import Evaluation
 
 _MOST_CLASSES = 40
 _MOST_PAIRS = 12
-_STRONG = 0.55
+_STRONG = 0.8
 _95_PERCENT = 1.959964
 
 
