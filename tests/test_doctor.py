@@ -179,6 +179,13 @@ def test_label_smoothing_is_no_second_softmax(smoothing: float) -> None:
     assert diagnose(model, x, np.eye(3)[y], quick=True).healthy
 
 
+def test_training_that_is_too_short_is_told_from_one_that_can_not_learn() -> None:
+    model, x, y = small()
+    told = diagnose(model, x, y, batch_size=96, epochs=1)
+    assert told.has("only-one-batch-learned")
+    assert not told.has("cannot-overfit-one-batch")
+
+
 def test_model_that_reads_strings_is_examined_whole() -> None:
     _, x, y = small()
     texts = np.array([" ".join(f"w{token}" for token in row) for row in x])

@@ -522,6 +522,14 @@ CAUSES: tuple[Cause, ...] = (
         symptom=True,
     ),
     Cause(
+        "only-one-batch-learned",
+        "note",
+        "one batch of {rows} rows is learned ({batch}), all rows are not: {accuracy} after {steps} "
+        "steps, {chance} by guessing",
+        "model and gradient are sound: look at data, regularisation and rate, or train longer",
+        symptom=True,
+    ),
+    Cause(
         "cannot-overfit-one-batch",
         "error",
         "{steps} steps on the same {rows} rows reach {accuracy}, with a plain Adam too: model or "

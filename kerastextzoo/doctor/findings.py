@@ -13,6 +13,7 @@ Evidence = Mapping[str, float | int | str | list[str]]
 _SHARES = frozenset(
     {
         "accuracy",
+        "batch",
         "blind",
         "chance",
         "coverage",

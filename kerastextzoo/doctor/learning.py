@@ -12,17 +12,17 @@ import numpy.typing as npt
 
 from kerastextzoo.doctor.case import Case
 from kerastextzoo.doctor.findings import Finding, found
-from kerastextzoo.doctor.program import copy_optimizer, pick, seeded
+from kerastextzoo.doctor.program import copy_optimizer, pick, seeded, without_dropout
 from kerastextzoo.doctor.rates import peak_rate, plain_copy, rates_of
-from kerastextzoo.doctor.slopes import Trainer, without_dropout
+from kerastextzoo.doctor.slopes import Trainer
 from kerastextzoo.seeds import derive_seed
 
 _SECONDS = 8.0
 _MOST_STEPS = 300
+_FEWEST_STEPS = 20
 _BATCH_STEPS = 150
 _BATCH_ROWS = 32
 _RANGE_STEPS = 60
-_RANGE_SECONDS = 3.0
 _LEARNED = 0.9
 _CLEARLY = 4.0
 _AHEAD = 0.15
@@ -241,6 +241,8 @@ def check_batch_norm(case: Case, learning: Learning) -> Iterator[Finding]:
     trial = learning.trial
     if not layers or trial.accuracy is None or trial.in_training is None:
         return
+    if len(trial.losses) < _FEWEST_STEPS:
+        return
     steps = case.program.epochs * case.program.steps_an_epoch
     # Moving means need about this many steps to forget where they started.
     slow = [layer for layer in layers if layer.momentum**steps > 0.1 or not layer.trainable]  # noqa: PLR2004
@@ -259,7 +261,10 @@ def _check_rate(case: Case, learning: Learning) -> Iterator[Finding]:
     rate, trial = peak_rate(case), learning.trial
     losses, accuracy = learning.with_own_optimizer
     start = float(losses[0])
-    grew = not trial.finite or trial.end > (1 + _MOVED) * start
+    # In a few steps dropout alone moves the loss.
+    grew = not trial.finite or (
+        len(trial.losses) >= _FEWEST_STEPS and trial.end > (1 + _MOVED) * start
+    )
     if accuracy >= _LEARNED and not grew:
         return
     factors = [each for each in _FACTORS if 1e-6 < rate * each < 30]  # noqa: PLR2004
@@ -324,7 +329,17 @@ def _symptoms(case: Case, learning: Learning) -> Iterator[Finding]:
     if not trial.finite:
         yield found("not-finite-loss", loss=float(trial.losses[-1]), steps=len(trial.losses))
         return
-    if learning.with_own_optimizer[1] < _LEARNED and learning.with_adam < _LEARNED:
+    batch = learning.with_own_optimizer[1]
+    if batch >= _LEARNED and trial.accuracy is not None:
+        yield found(
+            "only-one-batch-learned",
+            rows=len(learning.batch),
+            batch=batch,
+            accuracy=trial.accuracy,
+            steps=len(trial.losses),
+            chance=trial.chance,
+        )
+    elif learning.with_adam < _LEARNED:
         yield found(
             "cannot-overfit-one-batch",
             steps=_BATCH_STEPS,

@@ -247,6 +247,25 @@ def on_loan(model: keras.Model, x: Any) -> Iterator[keras.Model]:
         yield copied
 
 
+@contextmanager
+def without_dropout(layers: Sequence[Any]) -> Iterator[float]:
+    """Switch dropout off; give the smallest share of features that any of it keeps."""
+    names = ("rate", "dropout", "recurrent_dropout")
+    kept = [
+        (layer, name, value)
+        for layer in layers
+        for name in names
+        if isinstance(value := getattr(layer, name, None), float) and 0 < value < 1
+    ]
+    try:
+        for layer, name, _ in kept:
+            setattr(layer, name, 0.0)
+        yield min((1 - value for *_, value in kept), default=1.0)
+    finally:
+        for layer, name, value in kept:
+            setattr(layer, name, value)
+
+
 def layers_of(model: keras.Model) -> list[keras.layers.Layer]:
     """Return all layers, those within others included, each once."""
     return list(model._flatten_layers(include_self=False, recursive=True))

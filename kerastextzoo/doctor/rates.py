@@ -14,7 +14,6 @@ from kerastextzoo.doctor.program import copy_optimizer
 _MOST_POINTS = 20_000
 _DEAD = 1e-3
 _SHARE_DEAD = 0.5
-_MOST_BATCHES = 2_000
 _CLIPPED = 0.01
 _EPSILONS = 10
 _DECAYED = 0.05

@@ -1,7 +1,6 @@
 """Gradients of a model's loss: by weight, by answer and by time step. This needs TensorFlow."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,22 +163,3 @@ class Trainer:
     def answers(self, x: Any, *, training: bool = False) -> npt.NDArray[np.float32]:
         """Return what the model answers."""
         return np.asarray(self._answer(x, training), np.float32)
-
-
-@contextmanager
-def without_dropout(layers: Sequence[Any]) -> Iterator[float]:
-    """Switch dropout off; give the smallest share of features that any of it keeps."""
-    names = ("rate", "dropout", "recurrent_dropout")
-    kept = [
-        (layer, name, value)
-        for layer in layers
-        for name in names
-        if isinstance(value := getattr(layer, name, None), float) and 0 < value < 1
-    ]
-    try:
-        for layer, name, _ in kept:
-            setattr(layer, name, 0.0)
-        yield min((1 - value for *_, value in kept), default=1.0)
-    finally:
-        for layer, name, value in kept:
-            setattr(layer, name, value)
