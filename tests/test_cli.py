@@ -90,7 +90,7 @@ def test_predict(command: Command, run: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_compare(command: Command, data: Path) -> None:
     options = ("--data", data, "--epochs", 1, "--set", "embedding_features=8", "--out", "board")
     found = command.json("compare", "--models", "cnn,fasttext", *options)
-    assert set(found) == {"part", "texts", "leaderboard", "verdict"}
+    assert set(found) == {"part", "texts", "leaderboard", "report", "verdict"}
     keys = {"model", "accuracy", "macro_f1", "seconds", "parameters"}
     assert all(keys < set(entry) for entry in found["leaderboard"])
     assert len(found["leaderboard"]) == 6
