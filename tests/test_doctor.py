@@ -5,6 +5,7 @@
 
 import json
 import random
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -279,3 +280,9 @@ def test_copies_share_nothing_and_optimizers_start_anew() -> None:
     assert int(fresh.iterations) == 0
     assert float(fresh.learning_rate) == 0.5
     assert float(model.optimizer.learning_rate) != 0.5
+
+
+def test_page_of_what_the_doctor_finds_has_every_code() -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "doctor.md").read_text("utf-8")
+    for cause in CAUSES:
+        assert f"| `{cause.code}` | {cause.severity} | {cause.what} | {cause.remedy} |" in page
