@@ -21,7 +21,7 @@ from kerastextzoo.preparation import Preparation
 from kerastextzoo.seeds import derive_seed
 from kerastextzoo.splits import make_splits
 from kerastextzoo.text import TextConfig
-from kerastextzoo.training import TrainingConfig, search_space
+from kerastextzoo.training_config import TrainingConfig, search_space
 from kerastextzoo.tuning import find_specs
 from kerastextzoo.tuning.space import Drawn, JointSpace
 

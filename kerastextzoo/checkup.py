@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kerastextzoo.builders import get_spec
+from kerastextzoo.compiling import Compiled, compile_network
 from kerastextzoo.doctor import Diagnosis, Finding, diagnose
 from kerastextzoo.doctor.curves import Guess, find_dead_rate, find_over_fitting, find_standstill
 from kerastextzoo.doctor.findings import explained, found, ranked, verdict_on
@@ -23,7 +24,7 @@ from kerastextzoo.errors import InputError, quoted
 from kerastextzoo.label_sets import as_tuple
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.seeds import derive_seed
-from kerastextzoo.training import Compiled, TrainingConfig, compile_network
+from kerastextzoo.training_config import TrainingConfig
 
 if TYPE_CHECKING:
     from kerastextzoo.data import Dataset

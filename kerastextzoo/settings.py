@@ -13,7 +13,7 @@ from kerastextzoo.evaluation import check_objective
 from kerastextzoo.sentence_encoder import find_encoder
 from kerastextzoo.spec import Config, ModelConfig
 from kerastextzoo.text import TextConfig
-from kerastextzoo.training import OF_TOKENS, TrainingConfig
+from kerastextzoo.training_config import OF_TOKENS, TrainingConfig
 
 _OF_WORDS = ("tokenizer", "max_vocabulary", "min_count", "vector_words", *OF_TOKENS)
 

@@ -1,135 +1,53 @@
 """Training of one model: seeded, shuffled, stopped when validation no longer improves."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
-from keras.src.backend.common import global_state
-from pydantic import BeforeValidator, Field
 
-from kerastextzoo.batching import EncodedTexts, TrainingBatches, plan_batches
+from kerastextzoo.batching import EncodedTexts, plan_batches
 from kerastextzoo.builders import get_spec
 from kerastextzoo.callbacks import AskJudge, AverageWeights, KeepBest, Pace, Record, Validate
 from kerastextzoo.checkpoints import Checkpoint, digest, of_member
-from kerastextzoo.distribution import open_strategy
+from kerastextzoo.compiling import (
+    check_for_data,
+    compile_alone,
+    counting_names_anew,
+    is_scheduled,
+)
 from kerastextzoo.doctor.findings import Finding, ranked
 from kerastextzoo.doctor.watching import Watch
 from kerastextzoo.embeddings import Coverage
-from kerastextzoo.errors import InputError, KerasTextZooError
+from kerastextzoo.errors import KerasTextZooError
 from kerastextzoo.evaluation import (
     OBJECTIVES,
     Evaluation,
     choose_objective,
     evaluate_probabilities,
 )
-from kerastextzoo.mistakes import Mistake, MistakeName, combine
-from kerastextzoo.optimizers import EmbeddingUpdates, OptimizerName, create_optimizer
-from kerastextzoo.precision import Precision, choose_precision, computing_in
+from kerastextzoo.precision import computing_in
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.progress import Track, silent
-from kerastextzoo.schedules import Decay, WarmUpAndDecay
 from kerastextzoo.seeds import derive_seed
-from kerastextzoo.spec import (
-    Config,
-    Count,
-    ModelConfig,
-    Rate,
-    SearchSpace,
-    Task,
-    split_at_commas,
-)
-from kerastextzoo.wide import LinearModel
+from kerastextzoo.spec import ModelConfig
+from kerastextzoo.training_config import TrainingConfig
 
-#: Settings that say nothing to a model that reads vectors in place of token ids.
-OF_TOKENS = (
-    "embedding",
-    "embedding_features",
-    "embedding_updates",
-    "word_dropout",
-    "wide_ngrams",
-    "wide_buckets",
-)
+__all__ = [
+    "Fitted",
+    "TrainingConfig",
+    "TrainingDivergedError",
+    "evaluate_part",
+    "evaluate_test",
+    "fit",
+    "predict_probabilities",
+]
+
 _PREDICTION_TOKENS = 2**15
-
-
-class TrainingConfig(Config):
-    """How a model is trained."""
-
-    epochs: Count = 20
-    """Most passes over the training texts."""
-    batch_size: Count = 64
-    """Texts of one batch."""
-    batch_tokens: Count | None = None
-    """Tokens of one batch, padding counted, in place of a number of texts; None: batch_size."""
-    accumulation: Count = 1
-    """Batches whose gradients make one step; above 1 the embedding's updates are dense."""
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    """Step size of the optimizer."""
-    optimizer: OptimizerName = "adam"
-    """adam, adamw, nadam, rmsprop or sgd."""
-    clip_norm: Annotated[float, Field(gt=0)] | None = None
-    """Largest norm of the gradient of all weights together; None: no limit."""
-    embedding_updates: EmbeddingUpdates = "rows"
-    """rows: a step of adam or adamw changes the words of its batch alone, without momentum (fast);
-    dense: the update of a dense layer; stock: Keras's own, which takes a word that comes twice for
-    two."""
-    precision: Precision = "auto"
-    """auto: mixed_float16 on GPUs that have units for it, else float32; or float32, mixed_float16,
-    mixed_bfloat16. The saved model computes in float32."""
-    warm_up: Rate = 0.0
-    """Share of all steps in which the learning rate rises from 0."""
-    decay: Decay = "none"
-    """How the learning rate falls to 0 after that, over all epochs: none, linear or cosine."""
-    weight_averaging: Rate = 0.99
-    """Share of the weights' running mean that each step keeps, such as 0.99; the mean is validated
-    and saved in place of the last weights. 0: no mean."""
-    label_smoothing: Rate = 0.0
-    """Share of the true class's probability that training spreads over all classes."""
-    word_dropout: Rate = 0.0
-    """Share of the words that training replaces by the unknown word."""
-    wide_ngrams: Annotated[int, Field(ge=0, le=5)] = 0
-    """Tokens of the longest n-gram of a linear model beside the network, which then learns what
-    that does not know; 0: the network alone."""
-    wide_buckets: Count = 2**18
-    """Rows of the linear model's table, into which n-grams are hashed."""
-    ensemble: Count = 1
-    """Networks that are trained, each with its own seed; the mean of their probabilities counts."""
-    patience: Count = 3
-    """Epochs without a better validation score after which training stops."""
-    class_weights: Literal["none", "balanced"] = "none"
-    """balanced: every class counts the same, however rare; not for multi-label data, where each
-    class gets a threshold of its own instead."""
-    mistakes: Annotated[tuple[MistakeName, ...], BeforeValidator(split_at_commas)] = ()
-    """What recipes that reproduce a failure do wrong on purpose: last_padded_step, not_shuffled,
-    rounded_probabilities, schedule_stepped_by_batch, sigmoid_after_softmax, softmax_twice."""
-    embedding: Literal["frozen", "fine_tuned", "random"] = "fine_tuned"
-    """Start from word vectors and keep them, start from them and train, or start at random."""
-    embedding_features: Count = 100
-    """Width of the embedding; a file of vectors brings its own."""
-
-
-def search_space(space: SearchSpace) -> TrainingConfig:
-    """Draw training settings.
-
-    Learning rates 0.0003 to 0.01, scale-free; batches of 32, 64 or 128; embedding frozen,
-    fine-tuned or random, 50, 100 or 200 features wide.
-    """
-    return TrainingConfig.parse(
-        {
-            "learning_rate": space.Float("learning_rate", 3e-4, 1e-2, sampling="log", default=1e-3),
-            "batch_size": space.Choice("batch_size", [32, 64, 128], default=64),
-            "embedding": space.Choice(
-                "embedding", ["frozen", "fine_tuned", "random"], default="fine_tuned"
-            ),
-            "embedding_features": space.Choice("embedding_features", [50, 100, 200], default=100),
-        }
-    )
 
 
 class TrainingDivergedError(KerasTextZooError):
@@ -202,164 +120,7 @@ def evaluate_test(
     return evaluate_part(model, preparation, "test", validation.thresholds)
 
 
-def check_for_data(config: TrainingConfig, preparation: Preparation) -> None:
-    """Refuse settings that contradict each other, or multi-label data.
-
-    Raises:
-        InputError: There are such settings.
-    """
-    if config.mistakes and config.wide_ngrams:
-        raise InputError(
-            f"mistakes {','.join(config.mistakes)}: of a network alone; got wide_ngrams "
-            f"{config.wide_ngrams}; leave one of them out"
-        )
-    if not preparation.multi_label:
-        return
-    if config.class_weights == "balanced":
-        preparation.class_weights()
-    if config.mistakes:
-        raise InputError(
-            f"mistakes {','.join(config.mistakes)}: for one label a row; got multi-label data; "
-            "leave mistakes out, or give one label a row"
-        )
-
-
-@contextmanager
-def _counting_names_anew() -> Iterator[None]:
-    """Name layers as if they were the process's first, and go on as before.
-
-    TensorFlow arranges sums by the names of their parts, so with other numbers in the names the
-    same training rounds differently.
-    """
-    before = global_state.get_global_attribute("object_name_uids")
-    global_state.set_global_attribute("object_name_uids", None)
-    try:
-        yield
-    finally:
-        global_state.set_global_attribute("object_name_uids", before)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Compiled:
-    """What a training starts from: a network that is built and compiled, and its batches.
-
-    Attributes:
-        network: Compiled.
-        build: Makes another of the same shape.
-        batches: Of the training texts.
-        preparation: Suited to the network.
-        embedding: What its embedding starts from, a matrix or a width.
-        coverage: What the word vectors cover; None for a random start.
-        linear: The linear model below it, if there is one.
-        devices: What it is trained on.
-        policy: What it computes in.
-    """
-
-    network: keras.Model
-    build: Callable[[], keras.Model]
-    batches: TrainingBatches
-    preparation: Preparation
-    embedding: npt.NDArray[np.float32] | int
-    coverage: Coverage | None
-    linear: LinearModel | None
-    devices: Any
-    policy: str
-
-
-def _compile(
-    preparation: Preparation,
-    model: str,
-    settings: ModelConfig,
-    config: TrainingConfig,
-    *,
-    seed: int,
-    strategy: str,
-) -> Compiled:
-    spec, multi_label = get_spec(model), preparation.multi_label
-    embedding, coverage = preparation.start(config.embedding, config.embedding_features)
-    mistake = combine(config.mistakes)
-    linear = preparation.linear(config.wide_ngrams, config.wide_buckets)
-    task = Task(
-        vocabulary_size=preparation.vocabulary_size,
-        num_classes=len(preparation.label_names),
-        embedding=embedding,
-        embedding_trainable=config.embedding != "frozen",
-        multi_label=multi_label,
-        hide_padding=mistake.hide_padding,
-    )
-    keras.utils.set_random_seed(derive_seed(seed, "training"))
-    devices = open_strategy(strategy)
-    policy = choose_precision(config.precision)
-    batches = TrainingBatches(
-        preparation.texts["train"],
-        preparation.label_ids["train"],
-        batch_size=config.batch_size,
-        seed=derive_seed(seed, "order"),
-        multiple_of=devices.num_replicas_in_sync,
-        batch_tokens=config.batch_tokens,
-        word_dropout=0.0 if settings.reads else config.word_dropout,
-        scores=linear.scores if linear else None,
-    )
-    batches = mistake.batches(batches)
-    _check_accumulation(config, batches)
-
-    def build() -> keras.Model:
-        network = mistake.network(spec.build(settings, task), preparation.config.max_length)
-        return linear.beside(network) if linear else network
-
-    with devices.scope(), computing_in(policy):
-        network = build()
-        network.compile(
-            optimizer=create_optimizer(
-                config.optimizer,
-                mistake.learning_rate(_learning_rate(config, len(batches))),
-                config.clip_norm,
-                config.embedding_updates,
-                config.accumulation,
-            ),
-            loss=_loss(config, mistake, multi_label=multi_label),
-            metrics=[_micro_f1()] if multi_label else ["accuracy"],
-        )
-    return Compiled(
-        network=network,
-        build=build,
-        batches=batches,
-        preparation=preparation,
-        embedding=embedding,
-        coverage=coverage,
-        linear=linear,
-        devices=devices,
-        policy=policy,
-    )
-
-
-@_counting_names_anew()
-def compile_network(
-    preparation: Preparation,
-    model: str,
-    settings: ModelConfig | None = None,
-    config: TrainingConfig | None = None,
-    *,
-    seed: int = 0,
-    strategy: str = "none",
-) -> Compiled:
-    """Build and compile what `fit` would train, of an ensemble the first member; train nothing.
-
-    The arguments are those of `fit`.
-
-    Raises:
-        InputError: A name or a setting is wrong.
-    """
-    config = config or TrainingConfig()
-    if config.ensemble > 1:
-        config, seed = config.replace(ensemble=1), derive_seed(seed, "member", 0)
-    settings = settings or get_spec(model).config()
-    preparation = preparation.suited_to(settings)
-    check_for_data(config, preparation)
-    return _compile(preparation, model, settings, config, seed=seed, strategy=strategy)
-
-
-@_counting_names_anew()
+@counting_names_anew()
 def fit(
     preparation: Preparation,
     model: str,
@@ -430,7 +191,7 @@ def fit(
             for number in range(config.ensemble)
         ]
         return _join(members, preparation, objective)
-    compiled = _compile(preparation, model, settings, config, seed=seed, strategy=strategy)
+    compiled = compile_alone(preparation, model, settings, config, seed=seed, strategy=strategy)
     network, batches, linear = compiled.network, compiled.batches, compiled.linear
     # Outside the scope and without the optimizer: it answers on one device, and a file of it is a
     # third of the size.
@@ -452,7 +213,7 @@ def fit(
             "model": model,
             **settings.model_dump(mode="json"),
             **config.model_dump(mode="json"),
-            "epochs": config.epochs if _is_scheduled(config) else None,
+            "epochs": config.epochs if is_scheduled(config) else None,
             "precision": compiled.policy,
             "replicas": compiled.devices.num_replicas_in_sync,
             "seed": seed,
@@ -557,19 +318,6 @@ def _join(members: Sequence[Fitted], preparation: Preparation, objective: str) -
     )
 
 
-def _check_accumulation(config: TrainingConfig, batches: TrainingBatches) -> None:
-    if config.accumulation > 1 and batches.multiple_of > 1:
-        raise InputError(
-            f"setting accumulation: 1 with more than one device; got {config.accumulation}; use "
-            "strategy none, or raise the size of a batch"
-        )
-    if config.accumulation > len(batches):
-        raise InputError(
-            f"setting accumulation: at most the {len(batches)} batches of an epoch; got "
-            f"{config.accumulation}; lower it, or lower the size of a batch"
-        )
-
-
 def _identify(
     preparation: Preparation, embedding: npt.NDArray[np.float32] | int
 ) -> dict[str, int | str]:
@@ -580,36 +328,3 @@ def _identify(
         "vocabulary": digest(preparation.encoder.to_json()),
         "vectors": embedding if isinstance(embedding, int) else digest(embedding),
     }
-
-
-def _is_scheduled(config: TrainingConfig) -> bool:
-    return config.warm_up > 0 or config.decay != "none"
-
-
-def _learning_rate(config: TrainingConfig, batches: int) -> float | WarmUpAndDecay:
-    if not _is_scheduled(config):
-        return config.learning_rate
-    # Where gradients are accumulated, Keras still asks for the rate of a batch, not of a step.
-    steps = config.epochs * batches
-    return WarmUpAndDecay(config.learning_rate, steps, config.warm_up, config.decay)
-
-
-def _micro_f1() -> Any:
-    return keras.metrics.F1Score("micro", threshold=0.5, name="micro_f1")
-
-
-def _loss(config: TrainingConfig, mistake: Mistake, *, multi_label: bool) -> Any:
-    if multi_label:
-        return keras.losses.BinaryCrossentropy(label_smoothing=config.label_smoothing)
-    if not config.label_smoothing and not config.mistakes:
-        return "sparse_categorical_crossentropy"
-
-    def crossentropy(label_ids: Any, probabilities: Any) -> Any:
-        classes = keras.ops.one_hot(
-            keras.ops.cast(label_ids, "int32"), probabilities.shape[-1], dtype=probabilities.dtype
-        )
-        return keras.losses.categorical_crossentropy(
-            classes, mistake.answers(probabilities), label_smoothing=config.label_smoothing
-        )
-
-    return crossentropy

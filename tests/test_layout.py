@@ -29,8 +29,9 @@ ROWS = {
     unit: row
     for row, units in {
         4: "estimator cli cli_data console options summary report __main__ __init__",
-        3: "run training checkpoints callbacks mistakes evaluation inspection plots baselines "
-        "comparing export settings tuning recipes doctor checkup answers",
+        3: "run training training_config compiling checkpoints callbacks mistakes evaluation "
+        "inspection plots baselines comparing export settings tuning recipes doctor checkup "
+        "answers",
         2: "builders preparation sentence_preparation stored_preparation",
         1: "kernels layers optimizers text tokenizers batching embeddings distribution precision "
         "schedules cost sentence_encoder wide",

@@ -9,6 +9,7 @@ import pytest
 
 from kerastextzoo.builders import cnn, get_spec
 from kerastextzoo.callbacks import AverageWeights
+from kerastextzoo.compiling import compile_network
 from kerastextzoo.data import Dataset
 from kerastextzoo.errors import InputError
 from kerastextzoo.layers import MaskedConv1D
@@ -24,12 +25,11 @@ from kerastextzoo.training import (
     Fitted,
     TrainingConfig,
     TrainingDivergedError,
-    compile_network,
     evaluate_part,
     fit,
     predict_probabilities,
-    search_space,
 )
+from kerastextzoo.training_config import search_space
 
 SMALL = cnn.CNNConfig(filters=16, kernel_sizes=(2, 3), dropout=0.2, embedding_dropout=0.0)
 QUICK = TrainingConfig(epochs=2, batch_size=16, embedding_features=16, learning_rate=5e-3)

@@ -18,6 +18,7 @@ import pandas as pd
 
 from kerastextzoo import plots
 from kerastextzoo.checkup import recorded
+from kerastextzoo.compiling import check_for_data
 from kerastextzoo.doctor import Finding
 from kerastextzoo.errors import InputError, KerasTextZooError, named
 from kerastextzoo.evaluation import OBJECTIVES, choose_objective
@@ -34,7 +35,7 @@ from kerastextzoo.storage import (
     write_json,
 )
 from kerastextzoo.stored_preparation import store, store_start
-from kerastextzoo.training import TrainingConfig, check_for_data, evaluate_part, evaluate_test
+from kerastextzoo.training import TrainingConfig, evaluate_part, evaluate_test
 from kerastextzoo.tuning.checks import check_search, warn_of_limits, why_stopped
 from kerastextzoo.tuning.executors import Ended, Executor, make_executor
 from kerastextzoo.tuning.finalists import MOST_FINALISTS, Finalist, train_again, winner

@@ -16,11 +16,11 @@ from typing import Any, NoReturn
 
 import keras_tuner
 
-from kerastextzoo import training
+from kerastextzoo import training_config
 from kerastextzoo.builders import MODELS, get_spec, list_models
 from kerastextzoo.errors import InputError, nearest, quoted
 from kerastextzoo.spec import SPANS, Config, ModelConfig, ModelSpec
-from kerastextzoo.training import OF_TOKENS, TrainingConfig
+from kerastextzoo.training_config import OF_TOKENS, TrainingConfig
 
 _FEW_POINTS = 2000  # so many are told apart within a second
 
@@ -93,7 +93,7 @@ class JointSpace:
             self.hyperparameters.Choice("model", list(self.specs))
         for spec in self.specs.values():
             spec.search_space(_Answers(partial(self._declare_of, spec)))
-        training.search_space(_Answers(self._declare_of_training))
+        training_config.search_space(_Answers(self._declare_of_training))
         self._parameters = {each.name: each for each in self.hyperparameters.space}
 
     def draw(self, values: Mapping[str, Any]) -> Drawn:
@@ -110,7 +110,7 @@ class JointSpace:
             return _Answers(lambda _, name, *__, **___: self._value(prefix + name, values))
 
         settings = spec.search_space(drawing(self.prefix(spec)))
-        config = training.search_space(drawing(""))
+        config = training_config.search_space(drawing(""))
         return Drawn(
             spec,
             settings.replace(**of_kind(self.fixed, spec.config)),
