@@ -28,7 +28,7 @@ SUBPACKAGES = [f"kerastextzoo.{folder}" for folder in FOLDERS]
 ROWS = {
     unit: row
     for row, units in {
-        4: "estimator cli cli_data console options summary report __main__ __init__",
+        4: "estimator cli cli_data cli_runs console options summary report __main__ __init__",
         3: "run training training_config compiling checkpoints callbacks mistakes evaluation "
         "inspection plots baselines comparing export settings tuning recipes doctor checkup "
         "answers",
