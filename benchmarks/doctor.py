@@ -106,11 +106,20 @@ def mended(pair: Pair, seed: int) -> dict[str, float] | None:
     if changed is None:
         return None
     x, y = pair.held_out(seed)
+    twin = pair.healthy(seed)
     return {
-        "twin": trained(pair.healthy(seed), x, y, seed),
-        "mended": trained(changed, x, y, seed),
+        "twin": trained(twin, x, y, seed),
+        "mended": trained(changed, x, renumbered(y, twin, changed), seed),
         "broken": trained(pair.broken(seed), x, y, seed),
     }
+
+
+def renumbered(y: Any, twin: Program, changed: Program) -> Any:
+    """Return the classes of held-out rows as the mended program numbers them."""
+    if np.ndim(y) != 1 or np.shape(twin.y) != np.shape(changed.y):
+        return y
+    numbers = dict(zip(np.ravel(twin.y), np.ravel(changed.y), strict=True))
+    return np.array([numbers[each] for each in y])
 
 
 def trained(program: Program, x: Any, y: Any, seed: int) -> float:

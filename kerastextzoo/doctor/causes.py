@@ -214,7 +214,7 @@ CAUSES: tuple[Cause, ...] = (
         "exploding-gradient",
         "error",
         "the gradient's norm is {norm}",
-        "set global_clipnorm=1.0 in the optimizer, and scale the inputs of {layer}",
+        "set global_clipnorm=1.0 in the optimizer",
         explains=("vanishing-gradient",),
     ),
     Cause(

@@ -13,6 +13,8 @@ from kerastextzoo.doctor.slopes import Slopes
 
 _EXPLODING = 100.0
 _VANISHING = 1e-5
+# How much longer a step may make a state.
+_GROWS = 1.5
 _DEAD = 0.95
 _SATURATED = 0.9
 _FLAT_GATES = 0.65
@@ -104,8 +106,27 @@ def check_gradients(case: Case) -> Iterator[Finding]:
         largest = max(
             _by_layer(slopes).items(), key=lambda pair: np.nan_to_num(pair[1], nan=np.inf)
         )
-        yield found("exploding-gradient", norm=norm, layer=largest[0])
+        growing = _growing_state(case)
+        remedy = "leave recurrent_initializer of {grows} at its default" if growing else None
+        yield found("exploding-gradient", remedy, norm=norm, layer=largest[0], **growing)
     yield from _check_vanishing(slopes, silent)
+
+
+def _growing_state(case: Case) -> dict[str, str]:
+    """Name the first layer that was told to start with a state that grows at each step."""
+    for call in case.recurrent():
+        cell = getattr(call.layer, "cell", None)
+        kernel = getattr(cell, "recurrent_kernel", None)
+        if kernel is None or cell is None:
+            continue
+        start = keras.initializers.serialize(cell.recurrent_initializer)
+        if start["class_name"] == "Orthogonal" and start["config"]["gain"] <= 1:
+            continue
+        values = keras.ops.convert_to_numpy(kernel)
+        square = values[:, : len(values)]
+        if np.abs(np.linalg.eigvals(square)).max() > _GROWS:
+            return {"grows": call.layer.name}
+    return {}
 
 
 def _by_layer(slopes: Slopes) -> dict[str, float]:

@@ -29,6 +29,7 @@ _AHEAD = 0.15
 _MOVED = 0.02
 _ADAM_RATES = (1e-3, 1e-2)
 _FACTORS = (1e-4, 1e-3, 1e-2, 1e-1, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6)
+_BETWEEN = 0.3
 _BETTER = 0.5
 _FAR = 30
 _AS_WELL = 0.1
@@ -271,10 +272,11 @@ def _check_rate(case: Case, learning: Learning) -> Iterator[Finding]:
     tried = {rate * each: learning.at_rate(rate * each) for each in factors if each < 1 or not grew}
     lowest = min(tried.values(), default=start)
     # The smallest of those that do about as well: a whole training has time, and more to learn.
-    better = min(
-        (each for each in tried if tried[each] <= lowest + _AS_WELL * (start - lowest)),
-        default=rate,
-    )
+    enough = lowest + _AS_WELL * (start - lowest)
+    better = min((each for each in tried if tried[each] <= enough), default=rate)
+    between = float(f"{_BETWEEN * better:.1g}")
+    if tried and (tried_between := learning.at_rate(between)) <= enough:
+        better, tried[between] = between, tried_between
     reached = tried.get(better, start)
     end = trial.end if grew else float(np.mean(losses[-5:]))
     gain = start - reached

@@ -63,7 +63,15 @@ def _few(case: Case) -> Any:
     return pick(case.program.x, case.sample[:2])
 
 
-def _rebuilt(case: Case, change: Callable[[Any, dict[str, Any]], dict[str, Any]]) -> keras.Model:
+Change = Callable[[Any, dict[str, Any]], dict[str, Any]]
+
+
+def _changed(case: Case, change: Change) -> keras.Model:
+    """Return a copy with other settings of its layers and the same weights."""
+    return copy_model(case.program.model, _few(case), change)
+
+
+def _rebuilt(case: Case, change: Change) -> keras.Model:
     """Return a copy with other settings of its layers, which starts anew."""
     return copy_model(case.program.model, _few(case), change, weights=False)
 
@@ -127,13 +135,13 @@ def _last(case: Case) -> Callable[[Any], bool]:
 
 
 def _softmax(case: Case, finding: Finding) -> Program:
-    model = _rebuilt(case, _setting("activation", "softmax", _last(case)))
+    model = _changed(case, _setting("activation", "softmax", _last(case)))
     loss = "categorical_crossentropy" if case.labels == "one-hot" else None
     return _compiled(case, model, loss=loss)
 
 
 def _sigmoid(case: Case, finding: Finding) -> Program:
-    return _compiled(case, _rebuilt(case, _setting("activation", "sigmoid", _last(case))))
+    return _compiled(case, _changed(case, _setting("activation", "sigmoid", _last(case))))
 
 
 def _more_units(case: Case, finding: Finding) -> Program:
@@ -152,7 +160,7 @@ def _longer_embedding(case: Case, finding: Finding) -> Program:
 
 
 def _masked(case: Case, finding: Finding) -> Program:
-    return _compiled(case, _rebuilt(case, _setting("mask_zero", True)))
+    return _compiled(case, _changed(case, _setting("mask_zero", True)))
 
 
 def _all_trainable(case: Case, finding: Finding) -> Program:
@@ -184,7 +192,7 @@ def _without_regularizers(case: Case, finding: Finding) -> Program:
     def change(layer: Any, config: dict[str, Any]) -> dict[str, Any]:
         return {**config, **{name: None for name in _REGULARIZERS if name in config}}
 
-    return _compiled(case, copy_model(case.program.model, _few(case), change))
+    return _compiled(case, _changed(case, change))
 
 
 def _less_dropout(case: Case, finding: Finding) -> Program:
@@ -196,14 +204,14 @@ def _less_dropout(case: Case, finding: Finding) -> Program:
         }
         return {**config, **high}
 
-    return _compiled(case, copy_model(case.program.model, _few(case), change))
+    return _compiled(case, _changed(case, change))
 
 
 def _faster_statistics(case: Case, finding: Finding) -> Program:
     def is_batch_norm(layer: Any) -> bool:
         return isinstance(layer, keras.layers.BatchNormalization)
 
-    model = copy_model(case.program.model, _few(case), _setting("momentum", 0.9, is_batch_norm))
+    model = _changed(case, _setting("momentum", 0.9, is_batch_norm))
     for layer in model._flatten_layers():
         if is_batch_norm(layer):
             layer.trainable = True
@@ -229,7 +237,10 @@ def _unclipped(case: Case, finding: Finding) -> Program:
     return _compiled(case, optimizer=plain_copy(case.program.model.optimizer))
 
 
-def _clipped(case: Case, finding: Finding) -> Program:
+def _tamed(case: Case, finding: Finding) -> Program:
+    """Start a growing state anew; where nothing grows at the start, clip."""
+    if "grows" in finding.evidence:
+        return _compiled(case, _rebuilt(case, _setting("recurrent_initializer", "orthogonal")))
     return _compiled(
         case,
         optimizer=copy_optimizer(
@@ -278,7 +289,7 @@ REMEDIES: Mapping[str, Remedy] = MappingProxyType(
         "weights-all-equal": _default_start,
         "dead-relu": _default_start,
         "saturated-units": _default_start,
-        "exploding-gradient": _clipped,
+        "exploding-gradient": _tamed,
         "frozen-random-embedding": _all_trainable,
         "learning-rate-dies": _steady_rate,
         "optimizer-reset": _no_callbacks,
