@@ -3,7 +3,7 @@
     python -m benchmarks.doctor                       # what is missing, then docs/doctor.md
     python -m benchmarks.doctor --only sigmoid* --seeds 1 --fresh
 
-Each examination is recorded as soon as it is done, in `benchmarks/records/doctor/`, and is not made
+Each examination is recorded as soon as it is done, in `benchmarks/examinations/`, and is not made
 again while the doctor's code and the bank stay the same. A broken program counts as found if its
 cause is among the findings, and as named first if it is the first. A healthy twin counts as a false
 alarm if there is any error or warning. Where the doctor applies its remedy itself, the mended
@@ -25,7 +25,7 @@ import keras
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-RECORDS = ROOT / "benchmarks" / "records" / "doctor"
+RECORDS = ROOT / "benchmarks" / "examinations"
 sys.path.append(str(ROOT / "tests"))
 
 from doctor.bank import PAIRS  # noqa: E402
