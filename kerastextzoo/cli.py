@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from kerastextzoo import __version__
 from kerastextzoo.cli_data import data_app, embeddings_app
 from kerastextzoo.cli_runs import runs_app
 from kerastextzoo.errors import InputError, KerasTextZooError
@@ -44,6 +45,23 @@ app = typer.Typer(
 app.add_typer(data_app, name="data")
 app.add_typer(embeddings_app, name="embeddings")
 app.add_typer(runs_app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kerastextzoo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and stop."
+        ),
+    ] = False,
+) -> None: ...
 
 
 def _command(function: Callable[..., None]) -> Callable[..., None]:
