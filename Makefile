@@ -1,14 +1,14 @@
 # make tune   everything from nothing: install, search, a run, a SavedModel
 # make test   install what tests need, and run them
 # make check  what a change must pass: format, lint, types, tests
-# make docs   the documentation, as pages that need no network: docs/_build/index.html
+# make docs   the documentation, as pages that need no network: docs/_build/html/index.html
 # make dist   what is released: source archive and wheel, both checked
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: tune test check lint format docs dist models-table clean
+.PHONY: tune test check lint format docs notebooks dist models-table clean
 
 tune: .venv/installed
 	$(BIN)/kerastextzoo tune --model cnn_lstm --max-trials 4 --epochs 6
@@ -29,8 +29,12 @@ format: .venv/installed-dev
 
 docs: .venv/installed-dev
 	$(INSTALL) --editable '.[docs]'
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
-	@echo docs/_build/index.html
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
+	@echo docs/_build/html/index.html
+
+# Runs the notebooks and keeps what they show.
+notebooks: .venv/installed-dev
+	$(BIN)/python notebooks/execute.py notebooks/*.ipynb
 
 dist: .venv/installed-dev
 	rm -rf dist
@@ -44,7 +48,7 @@ models-table: .venv/installed
 	$(INSTALL) --editable '.[sentence]' && $(BIN)/kerastextzoo train --model sentence --quiet
 
 clean:
-	rm -rf .venv build dist docs/_build docs/_generated *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist docs/_build docs/_generated docs/notebooks *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

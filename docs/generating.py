@@ -71,7 +71,12 @@ def _cost(spec: ModelSpec) -> tuple[str, str]:
 
 def _models() -> str:
     rows = (
-        (f"[`{spec.name}`]({spec.name}.md)", spec.summary, f"[paper]({spec.reference})", *_cost(spec))
+        (
+            f"[`{spec.name}`]({spec.name}.md)",
+            spec.summary,
+            f"[paper]({spec.reference})",
+            *_cost(spec),
+        )
         for spec in MODELS
     )
     columns = ("model", "what it is", "paper", "parameters", "multiply-adds a token")
@@ -80,8 +85,8 @@ def _models() -> str:
 
 def _conditions() -> str:
     return (
-        f"\nParameters and multiply-adds are those of the default settings with {_TOKENS:,} tokens of "
-        f"100 features, texts of {_STEPS} tokens and {_CLASSES} classes.\n"
+        f"\nParameters and multiply-adds are those of the default settings, with {_TOKENS:,} tokens "
+        f"of 100 features, texts of {_STEPS} tokens and {_CLASSES} classes.\n"
     )
 
 
@@ -106,8 +111,14 @@ def _recipes() -> str:
     return _table(
         columns,
         (
-            (f"`{each.name}`", each.title, f"`{each.model}`", each.data, each.published or "",
-             each.measured or "")
+            (
+                f"`{each.name}`",
+                each.title,
+                f"`{each.model}`",
+                each.data,
+                each.published or "",
+                each.measured or "",
+            )
             for each in list_recipes()
         ),
     )
