@@ -28,7 +28,6 @@ format: .venv/installed-dev
 	$(BIN)/ruff check --fix
 
 docs: .venv/installed-dev
-	$(INSTALL) --editable '.[docs]'
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
 	@echo docs/_build/html/index.html
 
@@ -60,5 +59,5 @@ clean:
 	touch $@
 
 .venv/installed-dev: .venv/bin/python setup.cfg pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[dev]'
+	$(INSTALL) --editable '.[dev,docs]'
 	touch $@ .venv/installed

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+import typer
 import typer.cli
 import typer.main
 from architecture import draw_architecture
@@ -85,8 +86,8 @@ def _models() -> str:
 
 def _conditions() -> str:
     return (
-        f"\nParameters and multiply-adds are those of the default settings, with {_TOKENS:,} tokens "
-        f"of 100 features, texts of {_STEPS} tokens and {_CLASSES} classes.\n"
+        f"\nParameters and multiply-adds are those of the default settings with {_TOKENS:,} "
+        f"tokens of 100 features, texts of {_STEPS} tokens and {_CLASSES} classes.\n"
     )
 
 
@@ -126,7 +127,7 @@ def _recipes() -> str:
 
 def _commands() -> str:
     group = typer.main.get_group(app)
-    context = group.make_context("kerastextzoo", [], resilient_parsing=True)
+    context = typer.Context(group, info_name="kerastextzoo")
     text = typer.cli.get_docs_for_click(obj=group, ctx=context, name="kerastextzoo")
     # The page has a title of its own.
     return text.partition("\n")[2].strip() + "\n"

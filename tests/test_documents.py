@@ -1,8 +1,12 @@
 """The pages in docs/: their code runs, their commands exist, what they show is what comes out."""
 
 import configparser
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +15,9 @@ import pytest
 import typer.main
 from commands import Command
 
-from kerastextzoo.builders import list_models
+from kerastextzoo.builders import MODELS, create_model, list_models
 from kerastextzoo.cli import app
+from kerastextzoo.spec import ModelSpec
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -137,3 +142,51 @@ def test_code_of_a_page_runs_and_says_what_the_page_says(name: str, command: Com
                 status, out, err = command(*words(line))
                 assert status == 0, f"{line}: {err}"
                 said += masked(out)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages, built with warnings as errors."""
+    folder = tmp_path_factory.mktemp("site")
+    ignored = shutil.ignore_patterns(*MADE, "__pycache__", ".ipynb_checkpoints")
+    shutil.copytree(DOCS, folder / "docs", ignore=ignored)
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=ignored)
+    for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
+        shutil.copy(ROOT / name, folder)
+    strict = ("--fail-on-warning", "--keep-going", "--quiet")
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", *strict, "docs", "pages"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "pages"
+
+
+def test_built_pages_load_nothing_from_elsewhere(site: Path) -> None:
+    loading = re.compile(
+        r"""<(?:script|img|iframe|source|link(?=[^>]*stylesheet))[^>]*?(?:src|href)=["'](//|https?:)"""
+        r"""|@import|url\(["']?(?:https?:)?//"""
+    )
+    for path in site.rglob("*"):
+        if path.suffix in {".html", ".css"}:
+            assert not loading.search(path.read_text("utf-8")), path
+
+
+@pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
+def test_page_of_a_model_shows_its_layers_its_settings_and_its_paper(
+    spec: ModelSpec, site: Path
+) -> None:
+    page = (site / f"zoo/{spec.name}.html").read_text("utf-8")
+    model = create_model(spec.name, vocabulary_size=20_000, num_classes=10)
+    (picture,) = re.findall(r"<svg class=\"architecture\".*?</svg>", page, flags=re.S)
+    assert picture.count("<rect") == len(model.layers)
+    for layer in model.layers:
+        assert type(layer).__name__ in picture
+    assert f"{model.count_params():,} parameters" in page
+    assert spec.reference in page
+    for setting in spec.config.model_fields:
+        assert f'<span class="pre">{setting}</span>' in page
