@@ -41,6 +41,16 @@ def test_both_languages_show_the_same_figures_and_commands() -> None:
     command = re.compile(r"^(?:make|kerastextzoo|pip) [^#\n]*[^#\s]", flags=re.MULTILINE)
     assert command.findall(english) == command.findall(chinese)
     assert blocks(READMES[0], "python") == blocks(READMES[1], "python")
+    link = re.compile(r"\]\(((?!README)(?!docs/how-to/)[^)#]+)\)")
+    assert set(link.findall(english)) == set(link.findall(chinese))
+
+
+def test_both_languages_have_the_same_parts() -> None:
+    levels = [
+        re.findall(r"^(#+) ", re.sub(r"```.*?```", "", read(name), flags=re.DOTALL), flags=re.M)
+        for name in READMES
+    ]
+    assert levels[0] == levels[1]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
