@@ -45,6 +45,9 @@ def predict(
     run: RunFolder,
     text: Annotated[list[str] | None, typer.Argument(metavar="[TEXT ...]")] = None,
     data: Annotated[str | None, typer.Option(help="A file of texts.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say how much each word speaks for the label.")
+    ] = False,
 ) -> None:
     """Label texts; without TEXT and --data, one text a line from standard input."""
     with options.screen() as screen:
@@ -53,13 +56,15 @@ def predict(
         if text and data:
             raise InputError("give TEXT or --data, not both")
         load_tensorflow()
+        from kerastextzoo import explaining
         from kerastextzoo.run import Run
         from kerastextzoo.summary import describe_predictions
 
         loaded = Run(run)
         texts = load_texts(data, reading=options.reading()) if data else text or _standard_input()
         answers = loaded.predict_proba(texts)
-        predictions, lines = describe_predictions(loaded, texts, answers)
+        told = list(explaining.explain(loaded, texts, track=screen.track)) if explain else None
+        predictions, lines = describe_predictions(loaded, texts, answers, told)
         screen.result({"predictions": predictions}, *lines)
 
 

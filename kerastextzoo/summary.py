@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from kerastextzoo.comparing import Leaderboard
     from kerastextzoo.embeddings import VectorsInspection
     from kerastextzoo.evaluation import Evaluation
+    from kerastextzoo.explaining import Explanation
     from kerastextzoo.inspection import Inspection
     from kerastextzoo.recipes import Recipe
     from kerastextzoo.run import Run
     from kerastextzoo.tuning import SearchResult
+
+_MOST_WEIGHTS = 10
 
 
 def run_as_dict(run: "Run") -> dict[str, Any]:
@@ -110,22 +113,60 @@ def describe_evaluation(evaluation: "Evaluation") -> list[object]:
     ]
 
 
-def describe_predictions(
-    run: "Run", texts: "Sequence[str]", probabilities: "npt.NDArray[np.float32]"
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return what `predict` answers, for programs and in lines for people."""
-    predictions: list[dict[str, Any]] = []
-    lines = []
-    for text, row, answer in zip(texts, probabilities, run.choose(probabilities), strict=True):
-        told: dict[str, Any] = {
+def predictions_as_dicts(
+    run: "Run", probabilities: "npt.NDArray[np.float32]"
+) -> list[dict[str, Any]]:
+    """Return what `predict` answers, ready for JSON."""
+    told = [
+        {
             "label": run.label_names[row.argmax()],
             "probabilities": dict(zip(run.label_names, row.tolist(), strict=True)),
         }
-        if not isinstance(answer, str):
-            told = {"labels": list(answer), **told}
-        predictions.append(told)
-        lines.append(f"{shown(answer)}\t{row.max():.4f}\t{text}")
+        for row in probabilities
+    ]
+    if run.thresholds is None:
+        return told
+    chosen = run.choose(probabilities)
+    return [{"labels": list(labels), **each} for labels, each in zip(chosen, told, strict=True)]
+
+
+def describe_predictions(
+    run: "Run",
+    texts: "Sequence[str]",
+    probabilities: "npt.NDArray[np.float32]",
+    explanations: "Sequence[Explanation] | None" = None,
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return what `predict` answers, for programs and in lines for people."""
+    predictions = predictions_as_dicts(run, probabilities)
+    answers = run.choose(probabilities)
+    lines = []
+    for place, (text, row) in enumerate(zip(texts, probabilities, strict=True)):
+        lines.append(f"{shown(answers[place])}\t{row.max():.4f}\t{text}")
+        if explanations is not None:
+            predictions[place] |= explanations[place].as_dict()
+            lines += _describe_explanation(explanations[place])
     return predictions, lines
+
+
+def _describe_explanation(explanation: "Explanation") -> list[str]:
+    """Return the tokens that matter most, and how many were looked at, in lines."""
+    tokens = sorted(explanation.tokens, key=lambda each: -abs(each.weight))[:_MOST_WEIGHTS]
+    told = [
+        ("for", [each for each in tokens if each.weight > 0]),
+        ("against", [each for each in tokens if each.weight < 0]),
+    ]
+    unknown = list(dict.fromkeys(each.token for each in explanation.tokens if not each.known))
+    more = ", ..." if len(unknown) > _MOST_WEIGHTS else ""
+    looked_at = f"{len(explanation.tokens)} of {explanation.in_text} tokens looked at"
+    return [
+        *(
+            f"    {side:<9}{', '.join(f'{each.token} {each.weight:+.4f}' for each in some)}"
+            for side, some in told
+            if some
+        ),
+        f"    ({looked_at}"
+        + (f"; unknown: {', '.join(unknown[:_MOST_WEIGHTS])}{more})" if unknown else ")"),
+    ]
 
 
 def leaderboard(result: "SearchResult") -> "Table":

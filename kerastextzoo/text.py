@@ -27,7 +27,16 @@ from kerastextzoo.batching import EncodedTexts
 from kerastextzoo.errors import InputError, nearest, quoted
 from kerastextzoo.progress import Track, silent, tracked
 from kerastextzoo.spec import Config, Count
-from kerastextzoo.tokenizers import HAN, LongestMatch, characters, cut_words, spaced_words, words
+from kerastextzoo.token_places import Token, locate
+from kerastextzoo.tokenizers import (
+    HAN,
+    LongestMatch,
+    characters,
+    cut_words,
+    normalize,
+    spaced_words,
+    words,
+)
 
 PADDING = ""
 UNKNOWN = "[UNK]"
@@ -152,10 +161,44 @@ class TextEncoder:
         return _ahead(self._encode_part, texts)
 
     def _encode_part(self, part: list[str]) -> EncodedTexts:
-        ids = self._all_ids(tf.constant(part, tf.string))
-        uncut = ids.row_lengths().numpy()
-        ids = _stand_in(ids[:, : self.max_length], _UNKNOWN_ID)
-        return EncodedTexts(ids.flat_values.numpy(), ids.row_splits.numpy(), uncut)
+        found = self._encode_strings(tf.constant(part, tf.string))
+        return EncodedTexts(*(each.numpy() for each in found))
+
+    def _encode_strings(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return ids laid end to end, where each text starts, and how many it has uncut."""
+        every = self._all_ids(texts)
+        ids = _stand_in(every[:, : self.max_length], _UNKNOWN_ID)
+        return ids.flat_values, ids.row_splits, every.row_lengths()
+
+    def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
+        """Give the tokens whose ids `encode` gives, and where they stand in each text.
+
+        A text without a token has none here.
+
+        Example:
+            >>> encoder = TextEncoder(["", "[UNK]", "good"], tokenizer="word", max_length=9)
+            >>> encoder.tokens(["A GOOD day"])[0][1]
+            Token(text='good', start=2, end=6)
+        """
+        rows = self._split(tf.constant(list(texts), tf.string)).to_list()
+        read = [[token.decode() for token in row] for row in rows]
+        return locate(texts, read, self._normalize)
+
+    def _split(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        split = self.lookup.tokens if self.tokenizer == "jieba" else _TOKENIZERS[self.tokenizer]
+        return split(texts)[:, : self.max_length]
+
+    def _normalize(self, texts: tf.Tensor) -> tf.Tensor:
+        return normalize(texts)
+
+    def compile(self) -> None:
+        """Trace the graphs, so that a call is many times faster; tracing takes seconds.
+
+        For programs that read a few texts again and again.
+        """
+        for name in ("_encode_strings", "_split", "_normalize"):
+            strings = [tf.TensorSpec((None,), tf.string)]
+            setattr(self, name, tf.function(getattr(self, name), input_signature=strings))
 
     def to_json(self) -> str:
         """Return everything needed to make the same encoder again."""

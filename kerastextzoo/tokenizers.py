@@ -100,6 +100,17 @@ def _as_class(codes: Sequence[int]) -> str:
 _table = cache(_Table)
 
 
+@cache
+def joins(character: str) -> bool:
+    r"""Say whether `normalize` may join a character with the one before it.
+
+    Example:
+        >>> joins("\u0301"), joins("e")
+        (True, False)
+    """
+    return _is_mark(ord(_replacement(character)[0]))
+
+
 def normalize(texts: tf.Tensor) -> tf.Tensor:
     r"""Give characters that mean the same one form, in lower case; runs in a graph.
 
@@ -264,6 +275,18 @@ class LongestMatch(tf.Module):  # type: ignore[misc]
 
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Turn strings `(batch,)` into ids."""
+        codes, begins, _, ids = self._find(texts)
+        return _in_rows(tf.gather(ids, begins), begins, codes)
+
+    def tokens(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """Turn strings `(batch,)` into the tokens whose ids a call gives."""
+        codes, begins, ends, _ = self._find(texts)
+        places = tf.ragged.range(begins, tf.gather(ends, begins))
+        found = tf.ragged.map_flat_values(tf.gather, codes.flat_values, places)
+        return _in_rows(tf.strings.unicode_encode(found, "UTF-8"), begins, codes)
+
+    def _find(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return the codes, where tokens begin, and for each place where one ends and its id."""
         # A space at each end: no word crosses it, so all texts can be searched as one.
         codes = tf.strings.unicode_decode(tf.strings.join([" ", spaced_words(texts), " "]), "UTF-8")
         flat = codes.flat_values
@@ -276,10 +299,7 @@ class LongestMatch(tf.Module):  # type: ignore[misc]
         )
         ends, ids = self._longest(tf.cast(flat, tf.int64), space, ~inside)
         starts = tf.where(space[:-1] & ~space[1:])[:, 0] + 1
-        begins = tf.sort(_follow(starts, ends, space))
-        return tf.RaggedTensor.from_value_rowids(
-            tf.gather(ids, begins), tf.gather(codes.value_rowids(), begins), codes.nrows()
-        )
+        return codes, tf.sort(_follow(starts, ends, space)), ends, ids
 
     def _longest(
         self, flat: tf.Tensor, space: tf.Tensor, may_end: tf.Tensor
@@ -309,6 +329,12 @@ class LongestMatch(tf.Module):  # type: ignore[misc]
             shape_invariants=(*[tf.TensorShape([None])] * 5,),
         )
         return ends, ids
+
+
+def _in_rows(values: tf.Tensor, begins: tf.Tensor, codes: tf.RaggedTensor) -> tf.RaggedTensor:
+    return tf.RaggedTensor.from_value_rowids(
+        values, tf.gather(codes.value_rowids(), begins), codes.nrows()
+    )
 
 
 def _follow(starts: tf.Tensor, following: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:

@@ -31,10 +31,10 @@ ROWS = {
         4: "estimator cli cli_data cli_runs console options summary report __main__ __init__",
         3: "run training training_config compiling checkpoints callbacks mistakes evaluation "
         "inspection plots baselines comparing export settings tuning recipes doctor checkup "
-        "answers",
+        "answers explaining",
         2: "builders preparation sentence_preparation stored_preparation",
-        1: "kernels layers optimizers text tokenizers batching embeddings distribution precision "
-        "schedules cost sentence_encoder wide",
+        1: "kernels layers optimizers text tokenizers token_places batching embeddings "
+        "distribution precision schedules cost sentence_encoder wide",
         0: "errors spec data splits formats reading decoding stored_texts docstrings cache "
         "progress seeds storage rules label_checks label_sets",
     }.items()
@@ -58,6 +58,7 @@ USERS = {
         "optimizers",
         "precision",
         "text",
+        "token_places",
         "tokenizers",
         "training",
     },
