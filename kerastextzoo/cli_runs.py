@@ -1,4 +1,4 @@
-"""The commands that take a run: `evaluate`, `predict`, `report`, `export`."""
+"""The commands that take a run: `evaluate`, `predict`, `serve`, `report`, `export`."""
 
 import sys
 from collections.abc import Callable
@@ -66,6 +66,61 @@ def predict(
         told = list(explaining.explain(loaded, texts, track=screen.track)) if explain else None
         predictions, lines = describe_predictions(loaded, texts, answers, told)
         screen.result({"predictions": predictions}, *lines)
+
+
+@_command
+def serve(
+    options: OutputOptions,
+    run: RunFolder,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; the default: this machine alone.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0: any that is free.")] = 8000,
+    name: Annotated[
+        str | None,
+        typer.Option(help="In TensorFlow Serving's addresses. Default: RUN's last part."),
+    ] = None,
+    max_texts: Annotated[int, typer.Option(min=1, help="Texts of a request.")] = 1000,
+    max_characters: Annotated[int, typer.Option(min=1, help="Characters of a text.")] = 100_000,
+    max_bytes: Annotated[int, typer.Option(min=1, help="Bytes of a request.")] = 2**20,
+    max_requests: Annotated[
+        int, typer.Option(min=1, help="Requests at a time; others are told to come again.")
+    ] = 256,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A further name that the server answers to; can be repeated."),
+    ] = None,
+) -> None:
+    """Answer texts over HTTP, as JSON and on a page, until Ctrl-C."""
+    from kerastextzoo.serving import require_libraries
+
+    require_libraries()
+    with options.screen() as screen:
+        load_tensorflow()
+        from kerastextzoo.run import Run
+        from kerastextzoo.serving.requests import Limits
+        from kerastextzoo.serving.server import serve
+
+        def tell(loaded: Run, url: str) -> None:
+            model = loaded.record["model"]
+            screen.result(
+                {"run": str(run), "model": model, "url": url},
+                f"{model:<12}{url} (a page to try it; POST {url}/v1/predict; Ctrl-C ends it)",
+            )
+            sys.stdout.flush()
+
+        limits = Limits(
+            texts=max_texts, characters=max_characters, bytes=max_bytes, requests=max_requests
+        )
+        serve(
+            run,
+            host=host,
+            port=port,
+            name=name,
+            limits=limits,
+            allowed_hosts=allow_host or (),
+            ready=tell,
+        )
 
 
 @_command

@@ -121,8 +121,7 @@ def explain(
         raise InputError(f"most_tokens is 2 at least; got {most_tokens}")
     for at in range(0, len(texts), _TEXTS_AT_ONCE):
         part = list(texts[at : at + _TEXTS_AT_ONCE])
-        read = _read_ids if isinstance(run.encoder, TextEncoder) else _read_words
-        for row, reading in enumerate(read(run.encoder, part)):
+        for row, reading in enumerate(_read(run.encoder, part)):
             yield _explain(run, reading, labels[at + row] if labels else None, most_tokens)
             track("explaining", at + row + 1, len(texts))
 
@@ -135,6 +134,12 @@ class _Reading:
     known: Sequence[bool]
     in_text: int
     without: Callable[[Sequence[_Span]], EncodedTexts]
+
+
+def _read(encoder: "TextEncoder | SentenceEncoder", texts: list[str]) -> Iterator[_Reading]:
+    if isinstance(encoder, TextEncoder):
+        return _read_ids(encoder, texts)
+    return _read_words(encoder, texts)
 
 
 def _read_ids(encoder: TextEncoder, texts: list[str]) -> Iterator[_Reading]:

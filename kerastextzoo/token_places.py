@@ -44,9 +44,7 @@ def locate(
     letters = [_letters(text) for text in texts]
     different = list(dict.fromkeys(letter for row in letters for letter in row))
     made = normalize(tf.constant(different, tf.string)).numpy()
-    normal = {
-        letter: _plain(found.decode()) for letter, found in zip(different, made, strict=True)
-    }
+    normal = {letter: _plain(found.decode()) for letter, found in zip(different, made, strict=True)}
     return [_locate(row, tokens, normal) for row, tokens in zip(letters, rows, strict=True)]
 
 

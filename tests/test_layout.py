@@ -28,7 +28,8 @@ SUBPACKAGES = [f"kerastextzoo.{folder}" for folder in FOLDERS]
 ROWS = {
     unit: row
     for row, units in {
-        4: "estimator cli cli_data cli_runs console options summary report __main__ __init__",
+        4: "estimator cli cli_data cli_runs console options summary report serving __main__ "
+        "__init__",
         3: "run training training_config compiling checkpoints callbacks mistakes evaluation "
         "inspection plots baselines comparing export settings tuning recipes doctor checkup "
         "answers explaining",
@@ -128,7 +129,7 @@ def test_wheel_has_every_source_file_once_what_they_read_and_the_marker(wheel: B
     packaged = [name for name in wheel.files if name.startswith("kerastextzoo/")]
     read = [
         path.relative_to(wheel.source).as_posix()
-        for pattern in ("recipes/*.toml", "report/*.html")
+        for pattern in ("recipes/*.toml", "report/*.html", "serving/*.html")
         for path in (wheel.source / "kerastextzoo").glob(pattern)
     ]
     assert len(read) > 1
@@ -293,6 +294,7 @@ def test_every_library_that_is_imported_is_declared() -> None:
     distributions = {
         "jax": "keras",
         "sklearn": "scikit_learn",
+        "starlette": "fastapi",
         "torch": "sentence_transformers",
         "transformers": "sentence_transformers",
     }
