@@ -71,15 +71,18 @@ def look_at(page: Path, widths: tuple[int, ...], folder: Path, *, dark: bool) ->
         "utf-8",
     )
     profile = folder / ("dark" if dark else "light")
+    scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
+    seen = open_page(outer.as_uri(), profile, scheme)
+    found = re.search(r"SEEN(\[.*\])END", seen, re.DOTALL)
+    assert found, seen[-2000:]
+    told: list[Any] = json.loads(html.unescape(found[1]))
+    return told
+
+
+def open_page(url: str, profile: Path, *flags: str) -> str:
+    """Return the page of a URL as it is once its scripts are done; the console stays silent."""
     done = subprocess.run(
-        [
-            str(find_browser()),
-            *_FLAGS,
-            f"--user-data-dir={profile}",
-            f"--blink-settings=preferredColorScheme={0 if dark else 1}",
-            "--dump-dom",
-            outer.as_uri(),
-        ],
+        [str(find_browser()), *_FLAGS, f"--user-data-dir={profile}", *flags, "--dump-dom", url],
         capture_output=True,
         text=True,
         check=True,
@@ -87,7 +90,4 @@ def look_at(page: Path, widths: tuple[int, ...], folder: Path, *, dark: bool) ->
     )
     told = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     assert not told, told
-    found = re.search(r"SEEN(\[.*\])END", done.stdout, re.DOTALL)
-    assert found, done.stdout[-2000:] + done.stderr[-2000:]
-    seen: list[Any] = json.loads(html.unescape(found[1]))
-    return seen
+    return done.stdout

@@ -47,6 +47,9 @@ USERS = {
     "keras_tuner": {"tuning"},
     "tensorboard": {"tuning"},
     "ray": {"tuning"},
+    "fastapi": {"serving"},
+    "starlette": {"serving"},
+    "uvicorn": {"serving"},
     "sentence_transformers": {"sentence_encoder"},
     "transformers": {"sentence_encoder"},
     "tensorflow": {
