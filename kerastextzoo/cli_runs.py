@@ -1,14 +1,19 @@
 """The commands that take a run: `evaluate`, `predict`, `serve`, `report`, `export`."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kerastextzoo.errors import InputError
+from kerastextzoo.errors import InputError, named
 from kerastextzoo.options import OutputOptions, ReadingOptions, load_tensorflow, with_options
+
+if TYPE_CHECKING:
+    from kerastextzoo.answering import Answering
+    from kerastextzoo.console import Screen
+    from kerastextzoo.explaining import Explanation
 
 runs_app = typer.Typer()
 
@@ -18,6 +23,17 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
 
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="What train or tune wrote.")]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="RUN may be a SavedModel, which is a program, and is run.")
+]
+
+
+def _load(run: Path, trust: bool) -> "Answering":
+    load_tensorflow()
+    from kerastextzoo.run import Run
+    from kerastextzoo.served_model import ServedModel, is_served_model
+
+    return ServedModel(run, trust=trust) if is_served_model(run) else Run(run)
 
 
 @_command
@@ -25,17 +41,15 @@ def evaluate(
     options: ReadingOptions,
     run: RunFolder,
     data: Annotated[str, typer.Option(help="Texts with their true labels.")],
+    trust: Trust = False,
 ) -> None:
     """Compare a run's answers with true labels."""
     with options.screen() as screen:
         from kerastextzoo.data import load_dataset
-
-        load_tensorflow()
-        from kerastextzoo.run import Run
         from kerastextzoo.summary import describe_evaluation
 
         truth = load_dataset(data, reading=options.reading())
-        evaluation = Run(run).evaluate(truth)
+        evaluation = _load(run, trust).evaluate(truth)
         screen.result(evaluation.as_dict(), *describe_evaluation(evaluation))
 
 
@@ -48,6 +62,7 @@ def predict(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say how much each word speaks for the label.")
     ] = False,
+    trust: Trust = False,
 ) -> None:
     """Label texts; without TEXT and --data, one text a line from standard input."""
     with options.screen() as screen:
@@ -55,15 +70,12 @@ def predict(
 
         if text and data:
             raise InputError("give TEXT or --data, not both")
-        load_tensorflow()
-        from kerastextzoo import explaining
-        from kerastextzoo.run import Run
         from kerastextzoo.summary import describe_predictions
 
-        loaded = Run(run)
+        loaded = _load(run, trust)
         texts = load_texts(data, reading=options.reading()) if data else text or _standard_input()
         answers = loaded.predict_proba(texts)
-        told = list(explaining.explain(loaded, texts, track=screen.track)) if explain else None
+        told = _explain(screen, loaded, texts) if explain else None
         predictions, lines = describe_predictions(loaded, texts, answers, told)
         screen.result({"predictions": predictions}, *lines)
 
@@ -144,15 +156,35 @@ def report(
 def export(
     options: OutputOptions,
     run: RunFolder,
-    to: Annotated[Path, typer.Option(help="Folder of the SavedModel, not there yet.")],
+    to: Annotated[Path, typer.Option(help="Folder to write, not there yet.")],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="saved_model takes raw strings; keras, onnx and litert take token ids, and "
+            "preprocessing.json beside them says how to make those.",
+        ),
+    ] = "saved_model",
 ) -> None:
-    """Write a run as a SavedModel that takes raw strings."""
+    """Write a run as a SavedModel, or as a network for Keras, ONNX Runtime or LiteRT."""
     from kerastextzoo.export import export
 
     with options.screen() as screen:
-        screen.note("writing, loading and comparing the SavedModel")
-        exported = export(run, to)
-        screen.result({"run": str(run), "saved_model": str(exported)}, f"SavedModel  {exported}")
+        screen.note(f"writing, loading and comparing {form}")
+        exported = export(run, to, form)
+        screen.result({"run": str(run), form: str(exported)}, f"exported    {exported}")
+
+
+def _explain(screen: "Screen", loaded: "Answering", texts: Sequence[str]) -> "list[Explanation]":
+    from kerastextzoo.explaining import explain
+    from kerastextzoo.run import Run
+
+    if not isinstance(loaded, Run):
+        raise InputError(
+            f"--explain leaves out the words that a run knows; {named(loaded.directory)} is a "
+            "SavedModel; give the run that it was exported from"
+        )
+    return list(explain(loaded, texts, track=screen.track))
 
 
 def _standard_input() -> list[str]:

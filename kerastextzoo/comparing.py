@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kerastextzoo import plots
+from kerastextzoo.answering import AnswerWarning
 from kerastextzoo.baselines import MAJORITY, fit_baselines
 from kerastextzoo.errors import InputError, named
 from kerastextzoo.evaluation import macro_f1
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.progress import Track, silent
-from kerastextzoo.run import AnswerWarning, Run, train
+from kerastextzoo.run import Run, train
 from kerastextzoo.settings import Settings
 from kerastextzoo.splits import LabelIds, Splits, label_ids
 from kerastextzoo.storage import write_json

@@ -21,34 +21,33 @@ import numpy as np
 import numpy.typing as npt
 
 from kerastextzoo import __version__, plots
+from kerastextzoo.answering import Answering, AnswerWarning
 from kerastextzoo.answers import ANSWERS, describe_answers, with_texts, write_answers
 from kerastextzoo.batching import EncodedTexts, EncodedVectors
 from kerastextzoo.builders import get_spec
 from kerastextzoo.checkup import recorded
-from kerastextzoo.data import Dataset
 from kerastextzoo.doctor import Finding
 from kerastextzoo.errors import InputError, KerasTextZooError, named, quoted
 from kerastextzoo.evaluation import (
     OBJECTIVES,
     Evaluation,
     choose_objective,
-    evaluate_probabilities,
 )
-from kerastextzoo.label_sets import Label, as_tuple
+from kerastextzoo.network_file import NETWORK, load_network
 from kerastextzoo.progress import Track, silent
 from kerastextzoo.sentence_encoder import SentenceEncoder
 from kerastextzoo.settings import check_training
-from kerastextzoo.splits import label_ids
 from kerastextzoo.storage import (
     FORMAT,
     check_free,
+    read_bounded,
     read_json,
     staged,
     verify,
     write_atomically,
     write_json,
 )
-from kerastextzoo.text import TextEncoder
+from kerastextzoo.text import TextEncoder, are_texts
 from kerastextzoo.training import (
     Fitted,
     TrainingConfig,
@@ -65,6 +64,7 @@ if TYPE_CHECKING:
 
 KIND = "run"
 THRESHOLDS = "thresholds.json"
+_RESTORE = "restore it from a copy"
 _UNKNOWN_ID = 1
 _SHOWN = 5
 _VERSIONED = ("tensorflow", "keras", "keras-tuner", "gensim", "numpy")
@@ -76,11 +76,7 @@ def versions() -> dict[str, str]:
     return {"kerastextzoo": __version__, **packages, "python": platform.python_version()}
 
 
-class AnswerWarning(UserWarning):
-    """Every text has its answer, but some answers mean little."""
-
-
-class Run:
+class Run(Answering):
     """A trained model, loaded from its folder.
 
     Args:
@@ -93,9 +89,20 @@ class Run:
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
-        verify(self.directory, KIND)
-        self.record: dict[str, Any] = read_json(self.directory / "run.json")
-        self.label_names: list[str] = read_json(self.directory / "labels.json")
+        self._files = verify(self.directory, KIND)
+        # What a manifest leaves out, it does not vouch for.
+        self._reader = SentenceEncoder if SentenceEncoder.FILE in self._files else TextEncoder
+        for name in ("run.json", "labels.json", NETWORK, self._reader.FILE):
+            if name not in self._files:
+                raise InputError(f"{named(self.directory)}: its manifest lacks {name}; {_RESTORE}")
+        self.record: dict[str, Any] = self._read("run.json", _is_record)
+        self.label_names: list[str] = self._read("labels.json", _are_labels)
+
+    def _read(self, name: str, is_right: Callable[[Any], bool]) -> Any:
+        content = read_json(self.directory / name)
+        if not is_right(content):
+            raise InputError(f"{named(self.directory / name)} is not as runs have it; {_RESTORE}")
+        return content
 
     @cached_property
     def model(self) -> "keras.Model":
@@ -103,13 +110,7 @@ class Run:
 
         Or, where the run has a sentence encoder, its vectors `(batch, steps, features)`.
         """
-        import keras
-
-        # Registers the layers that the file names.
-        import kerastextzoo.layers  # noqa: F401
-
-        path = self.directory / "model.keras"
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        model = load_network(self.directory / NETWORK)
         if isinstance(self.encoder, TextEncoder):
             largest, rows = len(self.encoder.vocabulary) - 1, _embedding(model).input_dim
             # On a GPU such an id would silently be read as zeros.
@@ -132,8 +133,11 @@ class Run:
         Raises:
             InputError: The sentence encoder is missing, or is another one than in training.
         """
-        kind = SentenceEncoder if (self.directory / SentenceEncoder.FILE).exists() else TextEncoder
-        return kind.from_json((self.directory / kind.FILE).read_text("utf-8"))
+        path = self.directory / self._reader.FILE
+        try:
+            return self._reader.from_json(read_bounded(path).decode())
+        except (KeyError, TypeError, UnicodeDecodeError) as error:
+            raise InputError(f"{named(path)} is not as runs have it: {error}; {_RESTORE}") from None
 
     @property
     def settings(self) -> "ModelConfig":
@@ -155,8 +159,7 @@ class Run:
     @property
     def answers(self) -> dict[str, Any] | None:
         """What `kerastextzoo.answers` keeps of the validation texts; None in older runs."""
-        path = self.directory / ANSWERS
-        return read_json(path) if path.exists() else None
+        return read_json(self.directory / ANSWERS) if ANSWERS in self._files else None
 
     def predict_proba(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return class probabilities `(texts, classes)`, classes in the order of `label_names`.
@@ -171,64 +174,29 @@ class Run:
     @cached_property
     def thresholds(self) -> npt.NDArray[np.float32] | None:
         """From which probability each class is given, `(classes,)`; None unless multi-label."""
-        path = self.directory / THRESHOLDS
-        if not path.exists():
+        if THRESHOLDS not in self._files:
             return None
-        found: dict[str, float] = read_json(path)
+        found: dict[str, float] = self._read(THRESHOLDS, _are_thresholds)
         if list(found) != self.label_names:
             self._refuse(f"{len(found)} thresholds for {len(self.label_names)} labels, or others")
         return np.array(list(found.values()), np.float32)
 
-    def predict(self, texts: Sequence[str]) -> list[Label]:
-        """Return the most probable label of each text; of a multi-label run, a tuple of labels."""
-        return self.choose(self.predict_proba(texts))
 
-    def choose(self, probabilities: npt.NDArray[np.float32]) -> list[Label]:
-        """Return what `predict` answers, given what `predict_proba` gave."""
-        names = self.label_names
-        if self.thresholds is None:
-            return [names[best] for best in probabilities.argmax(axis=1)]
-        given = probabilities >= self.thresholds
-        return [tuple(names[place] for place in np.flatnonzero(row)) for row in given]
+def _is_record(content: Any) -> bool:
+    parts = ("settings", "training", "text", "data", "metrics", "versions")
+    return (
+        isinstance(content, dict)
+        and isinstance(content.get("model"), str)
+        and all(isinstance(content.get(name), dict) for name in parts)
+    )
 
-    def evaluate(self, data: Dataset) -> Evaluation:
-        """Compare the answers with true labels; one that training did not see counts as wrong.
 
-        Raises:
-            InputError: The data is multi-label, and the run is not.
+def _are_labels(content: Any) -> bool:
+    return isinstance(content, list) and are_texts(content) and len({*content}) == len(content) > 1
 
-        Warns:
-            AnswerWarning: There are such labels, or texts whose answer means little.
-        """
-        if data.multi_label and self.thresholds is None:
-            raise InputError(
-                f"{data.name}: several labels a row; got {named(self.directory)}, which gives one; "
-                "train on such data, or give one label a row"
-            )
-        unseen = data.label_counts
-        for name in self.label_names:
-            del unseen[name]
-        names = [*self.label_names, *sorted(unseen)]
-        if unseen:
-            shown = ", ".join(f"{quoted(name)} ({n})" for name, n in unseen.most_common(_SHOWN))
-            more = ", ..." if len(unseen) > _SHOWN else ""
-            several = self.thresholds is not None and not data.multi_label
-            hint = ", unless label_separator is to part them" if several else ""
-            texts = sum(not unseen.keys().isdisjoint(as_tuple(label)) for label in data.labels)
-            warnings.warn(
-                f"{data.name}: {texts} of {len(data)} texts have labels that training "
-                f"lacks: {shown}{more}; they count as wrong{hint}",
-                AnswerWarning,
-                stacklevel=2,
-            )
-        probabilities = self.predict_proba(data.texts)
-        padded = np.pad(probabilities, ((0, 0), (0, len(unseen))))
-        if self.thresholds is None:
-            return evaluate_probabilities(padded, label_ids(data.labels, names), names)
-        truth = label_ids(data.as_multi_label().labels, names)
-        never = np.ones(len(unseen), np.float32)
-        thresholds = np.concatenate([self.thresholds, never]).tolist()
-        return evaluate_probabilities(padded, truth, names, thresholds)
+
+def _are_thresholds(content: Any) -> bool:
+    return isinstance(content, dict) and all(isinstance(n, float | int) for n in content.values())
 
 
 def _embedding(model: "keras.Model") -> Any:
@@ -385,7 +353,7 @@ def write_run(
     preparation = preparation.suited_to(settings)
     encoder = preparation.encoder
     with staged(out, KIND) as stage:
-        fitted.model.save(stage / "model.keras")
+        fitted.model.save(stage / NETWORK)
         write_atomically(stage / encoder.FILE, encoder.to_json())
         names = preparation.label_names
         write_json(stage / "labels.json", list(names))

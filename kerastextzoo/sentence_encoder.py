@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from kerastextzoo.batching import EncodedVectors
 from kerastextzoo.errors import InputError, KerasTextZooError, named, quoted
-from kerastextzoo.storage import read_json
+from kerastextzoo.storage import parse_json, read_json
 
 _LIBRARY = "sentence_transformers"
 _VERSIONED = ("sentence-transformers", "transformers", "torch")
@@ -214,7 +214,7 @@ class SentenceEncoder:
         Raises:
             InputError: It is missing, or its files have changed.
         """
-        state: dict[str, Any] = json.loads(text)
+        state: dict[str, Any] = parse_json(text.encode(), Path(cls.FILE))
         return cls(
             state["encoder"],
             max_length=state["max_length"],

@@ -11,14 +11,20 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, BinaryIO
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, BinaryIO, NoReturn
 
-from kerastextzoo.errors import InputError, named
+from kerastextzoo.errors import InputError, named, quoted
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+#: Bytes of the largest JSON file that is read; a vocabulary of ten million words has as many.
+LARGEST_JSON = 256 * 1024**2
+_LARGEST_MANIFEST = 4 * 1024**2
+_MOST_FILES = 10_000
+_OURS = "that this package wrote"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -145,46 +151,136 @@ def clear_leftovers(folder: Path, of: str | None = None) -> None:
             leftover.unlink()
 
 
+def read_bounded(path: Path, most: int = LARGEST_JSON) -> bytes:
+    """Return the content of a file that is not larger than what we write.
+
+    Raises:
+        InputError: It is missing, no plain file, or too large.
+    """
+    try:
+        # Looked at before it is opened: a pipe would block for ever.
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{named(path)} is no file; expected one that this package wrote")
+        if status.st_size > most:
+            raise InputError(
+                f"{named(path)} has {status.st_size} bytes; at most {most} are read; "
+                "restore it from a copy"
+            )
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{named(path)}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{named(path)} can't be read: {error}; restore it from a copy") from None
+
+
+def parse_json(text: bytes, path: Path) -> Any:
+    """Read JSON as the standard has it: no NaN, no name twice.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_each_once)
+    except RecursionError:
+        why = "it is nested too deeply"
+    except ValueError as error:
+        why = str(error)
+    raise InputError(f"{named(path)} can't be read: {why}; restore it from a copy")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a name occurs twice in one object")
+    return content
+
+
 def read_json(path: Path) -> Any:
     """Read JSON that we wrote.
 
     Raises:
-        InputError: The file is missing or damaged.
+        InputError: The file is missing, too large or damaged.
     """
-    try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{named(path)}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{named(path)} can't be read: {error}; restore it from a copy") from None
+    return parse_json(read_bounded(path), path)
 
 
 def files_of(folder: Path) -> list[Path]:
     """Return the files that a folder of ours vouches for, without its manifest."""
-    return [folder / name for name in read_json(folder / MANIFEST)["files"]]
+    return [folder / name for name in _read_manifest(folder)["files"]]
 
 
-def verify(folder: Path, kind: str) -> None:
-    """Check that a folder is of that kind and that no file has changed.
+def verify(folder: Path, kind: str) -> frozenset[str]:
+    """Check that a folder is of that kind and that no file has changed; return its files' names.
+
+    What the folder holds besides is not vouched for.
 
     Raises:
         InputError: It is not, or one has.
     """
     if not (folder / MANIFEST).is_file():
-        there = "is no folder" if not folder.is_dir() else f"holds no {MANIFEST}"
-        raise InputError(f"{named(folder)} {there}; expected a {kind} that this package wrote")
-    manifest = read_json(folder / MANIFEST)
-    if manifest.get("kind") != kind:
-        raise InputError(f"{named(folder)} holds a {manifest.get('kind')}; expected a {kind}")
-    if manifest.get("format") != FORMAT:
+        raise InputError(f"{named(folder)} {_what_is_there(folder)}; expected a {kind} {_OURS}")
+    manifest = _read_manifest(folder)
+    if manifest["kind"] != kind:
         raise InputError(
-            f"{named(folder)} has format {manifest.get('format')}; this version reads {FORMAT}; "
-            "use the version that wrote it"
+            f"{named(folder)} holds a {quoted(manifest['kind'])[1:-1]}; expected a {kind}"
+        )
+    if manifest["format"] != FORMAT:
+        raise InputError(
+            f"{named(folder)} has format {quoted(manifest['format'])[1:-1]}; this version reads "
+            f"{FORMAT}; use the version that wrote it"
         )
     for name, digest in manifest["files"].items():
-        if not (folder / name).is_file():
-            raise InputError(f"{named(folder / name)} is missing; the {kind} is damaged")
-        if _digest(folder / name) != digest:
+        path = _inside(folder, name)
+        if not path.is_file():
+            raise InputError(f"{named(path)} is missing; the {kind} is damaged")
+        if _digest(path) != digest:
+            raise InputError(f"{named(path)} differs from the manifest; the {kind} is damaged")
+    return frozenset(manifest["files"])
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    manifest: Any = parse_json(read_bounded(path, _LARGEST_MANIFEST), path)
+    known = isinstance(manifest, dict) and {"format", "kind", "files"} <= manifest.keys()
+    if not known or not isinstance(manifest["files"], dict):
+        raise InputError(f"{named(path)} is no manifest of this package; restore it from a copy")
+    if len(manifest["files"]) > _MOST_FILES:
+        told = f"{len(manifest['files'])} files; at most {_MOST_FILES} are read"
+        raise InputError(f"{named(path)} names {told}; restore it from a copy")
+    return dict(manifest)
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return the path of a file that a manifest names, which no name may lead out of."""
+    parts = PurePosixPath(name).parts
+    plain = name == "/".join(parts) and not {"/", "..", "."} & {*parts}
+    if not plain or PureWindowsPath(name).drive or {"\\", "\0"} & {*name}:
+        raise InputError(
+            f"{named(folder / MANIFEST)} names {quoted(name)}, which is no plain name of a file "
+            "in that folder; nothing of it is read"
+        )
+    path = folder
+    for part in parts:
+        path /= part
+        if path.is_symlink():
             raise InputError(
-                f"{named(folder / name)} differs from the manifest; the {kind} is damaged"
+                f"{named(path)} is a link; a folder that stands on its own has none; "
+                "put the file itself there"
             )
+    return path
+
+
+def _what_is_there(folder: Path) -> str:
+    """Say in words what a path without a manifest holds."""
+    if not folder.is_dir():
+        return "is a file" if folder.exists() else "is no folder"
+    if (folder / "saved_model.pb").exists():
+        return f"holds a SavedModel and no {MANIFEST}: a SavedModel is a program, not data"
+    if any(folder.glob("*.keras")):
+        return f"holds a .keras file and no {MANIFEST}, so that nothing vouches for it"
+    return f"holds no {MANIFEST}"

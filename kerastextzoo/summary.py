@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from rich.table import Table
 
+    from kerastextzoo.answering import Answering
     from kerastextzoo.comparing import Leaderboard
     from kerastextzoo.embeddings import VectorsInspection
     from kerastextzoo.evaluation import Evaluation
@@ -114,7 +115,7 @@ def describe_evaluation(evaluation: "Evaluation") -> list[object]:
 
 
 def predictions_as_dicts(
-    run: "Run", probabilities: "npt.NDArray[np.float32]"
+    run: "Answering", probabilities: "npt.NDArray[np.float32]"
 ) -> list[dict[str, Any]]:
     """Return what `predict` answers, ready for JSON."""
     told = [
@@ -131,7 +132,7 @@ def predictions_as_dicts(
 
 
 def describe_predictions(
-    run: "Run",
+    run: "Answering",
     texts: "Sequence[str]",
     probabilities: "npt.NDArray[np.float32]",
     explanations: "Sequence[Explanation] | None" = None,

@@ -27,6 +27,7 @@ from kerastextzoo.batching import EncodedTexts
 from kerastextzoo.errors import InputError, nearest, quoted
 from kerastextzoo.progress import Track, silent, tracked
 from kerastextzoo.spec import Config, Count
+from kerastextzoo.storage import parse_json
 from kerastextzoo.token_places import Token, locate
 from kerastextzoo.tokenizers import (
     HAN,
@@ -45,6 +46,7 @@ _UNKNOWN_ID = 1
 _TEXTS_AT_ONCE = 4096
 _Done = TypeVar("_Done")
 _CHARACTERS_AT_ONCE = 2**22
+_LONGEST_TEXT = 2**31 - 1
 _SAMPLE = 1000
 _CHINESE_SHARE = 0.3
 _GAP_SHARE = 0.2
@@ -211,11 +213,39 @@ class TextEncoder:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Make the encoder that `to_json` wrote down."""
-        state: dict[str, Any] = json.loads(text)
+        """Make the encoder that `to_json` wrote down.
+
+        Raises:
+            InputError: It wrote nothing like that.
+        """
+        state: Any = parse_json(text.encode(), Path(cls.FILE))
+        known = isinstance(state, dict) and {"vocabulary", "tokenizer", "max_length"} <= {*state}
+        if not known or not _is_vocabulary(state["vocabulary"]):
+            raise InputError(f"{cls.FILE}: the vocabulary is not a list of different words")
+        if type(state["max_length"]) is not int or not 0 < state["max_length"] <= _LONGEST_TEXT:
+            told = f"max_length is {quoted(state['max_length'])}"
+            raise InputError(f"{cls.FILE}: {told}; expected a number of tokens")
         return cls(
-            state["vocabulary"], tokenizer=state["tokenizer"], max_length=state["max_length"]
+            state["vocabulary"], tokenizer=str(state["tokenizer"]), max_length=state["max_length"]
         )
+
+
+def are_texts(found: list[Any]) -> bool:
+    """Say whether all are strings that UTF-8 can hold.
+
+    Example:
+        >>> are_texts(["a", ""]), are_texts([1]), are_texts(["\ud800"])
+        (True, False, False)
+    """
+    try:
+        "".join(found).encode()
+    except (TypeError, UnicodeEncodeError):
+        return False
+    return True
+
+
+def _is_vocabulary(found: Any) -> bool:
+    return isinstance(found, list) and are_texts(found) and len({*found}) == len(found)
 
 
 def _stand_in(ids: tf.RaggedTensor, unknown: int) -> tf.RaggedTensor:

@@ -32,10 +32,10 @@ ROWS = {
         "__init__",
         3: "run training training_config compiling checkpoints callbacks mistakes evaluation "
         "inspection plots baselines comparing export settings tuning recipes doctor checkup "
-        "answers explaining",
+        "answers answering served_model explaining",
         2: "builders preparation sentence_preparation stored_preparation",
         1: "kernels layers optimizers text tokenizers token_places batching embeddings "
-        "distribution precision schedules cost sentence_encoder wide",
+        "distribution precision schedules cost sentence_encoder wide network_file",
         0: "errors spec data splits formats reading decoding stored_texts docstrings cache "
         "progress seeds storage rules label_checks label_sets",
     }.items()
@@ -61,6 +61,7 @@ USERS = {
         "kernels",
         "optimizers",
         "precision",
+        "served_model",
         "text",
         "token_places",
         "tokenizers",

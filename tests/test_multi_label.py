@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from commands import Command
 
+from kerastextzoo.answering import AnswerWarning
 from kerastextzoo.baselines import MAJORITY, fit_baselines
 from kerastextzoo.builders import get_spec
 from kerastextzoo.comparing import _paired_f1_interval, rank_with_baselines
@@ -18,7 +19,7 @@ from kerastextzoo.data import Dataset
 from kerastextzoo.errors import InputError, KerasTextZooError
 from kerastextzoo.evaluation import choose_thresholds, micro_f1
 from kerastextzoo.preparation import Preparation
-from kerastextzoo.run import AnswerWarning, Run, train
+from kerastextzoo.run import Run, train
 from kerastextzoo.splits import label_ids, make_splits
 from kerastextzoo.storage import read_json
 from kerastextzoo.text import TextConfig

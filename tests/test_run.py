@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kerastextzoo.answering import AnswerWarning
 from kerastextzoo.builders import cnn
 from kerastextzoo.data import Dataset
 from kerastextzoo.errors import InputError, KerasTextZooError
 from kerastextzoo.preparation import Preparation
-from kerastextzoo.run import AnswerWarning, Run, train
+from kerastextzoo.run import Run, train
 from kerastextzoo.settings import check_vectors
 from kerastextzoo.splits import Splits
 from kerastextzoo.storage import (

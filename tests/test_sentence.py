@@ -17,6 +17,7 @@ from commands import Command
 from fake_encoder import LONGEST, FakeNetwork, use_fake, write_encoder
 
 from kerastextzoo import sentence_encoder
+from kerastextzoo.answering import AnswerWarning
 from kerastextzoo.batching import EncodedVectors, TrainingBatches
 from kerastextzoo.builders import create_model, get_spec
 from kerastextzoo.builders.sentence import SentenceConfig
@@ -24,7 +25,7 @@ from kerastextzoo.data import Dataset
 from kerastextzoo.errors import InputError, KerasTextZooError
 from kerastextzoo.export import export
 from kerastextzoo.preparation import Preparation
-from kerastextzoo.run import AnswerWarning, Run, train
+from kerastextzoo.run import Run, train
 from kerastextzoo.sentence_encoder import SentenceEncoder, find_encoder
 from kerastextzoo.sentence_preparation import SentencePreparation
 from kerastextzoo.settings import SettingWarning, check_training, share_out

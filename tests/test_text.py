@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kerastextzoo import text as text_module
 from kerastextzoo.batching import EncodedTexts
 from kerastextzoo.errors import InputError
-from kerastextzoo.export import HARD_TEXTS
+from kerastextzoo.export.hard_texts import HARD_TEXTS
 from kerastextzoo.text import (
     TextConfig,
     TextEncoder,

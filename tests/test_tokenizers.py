@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from kerastextzoo import tokenizers
 from kerastextzoo.errors import InputError
-from kerastextzoo.export import HARD_TEXTS
+from kerastextzoo.export.hard_texts import HARD_TEXTS
 from kerastextzoo.text import (
     TextConfig,
     TextEncoder,
