@@ -6,6 +6,7 @@ and about embeddings are in `kerastextzoo.cli_data`, those that take a run in
 `kerastextzoo.cli_runs`.
 """
 
+import errno
 import os
 import shlex
 import shutil
@@ -426,6 +427,7 @@ def _export_again(run: Path) -> Path:
     return export(run, to)
 
 
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)
 _interrupt_hint = ""
 
 
@@ -438,6 +440,24 @@ def _stop(status: int, message: str) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.write(" ".join(message.split()) + "\n")
     sys.exit(status)
+
+
+def _told_of_machine(error: Exception) -> str | None:
+    """Say what a disk or a permission stood in the way of; None if neither did."""
+    from kerastextzoo.errors import named
+    from kerastextzoo.storage import is_disk_full
+
+    where = getattr(error, "filename", None)
+    at = f" at {named(where)}" if where else ""
+    if is_disk_full(error):
+        free = shutil.disk_usage(Path.cwd()).free
+        return (
+            f"the disk is full, or a file may not grow{at}; {free} bytes are free in this folder; "
+            "nothing half-written was left; make room, then give the same command again"
+        )
+    if isinstance(error, OSError) and error.errno in _NOT_ALLOWED:
+        return f"{error.strerror}{at}; choose another place or name"
+    return None
 
 
 def main() -> None:
@@ -462,6 +482,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_FAULT)
     except Exception as error:
+        if told := _told_of_machine(error):
+            _stop(_BAD_INPUT, f"error: {told}")
         if os.environ.get("KERASTEXTZOO_DEBUG"):
             traceback.print_exc()
         _stop(

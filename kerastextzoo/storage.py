@@ -258,7 +258,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 def _inside(folder: Path, name: str) -> Path:
     """Return the path of a file that a manifest names, which no name may lead out of."""
     parts = PurePosixPath(name).parts
-    plain = name == "/".join(parts) and not {"/", "..", "."} & {*parts}
+    plain = parts and name == "/".join(parts) and not {"/", "..", "."} & {*parts}
     if not plain or PureWindowsPath(name).drive or {"\\", "\0"} & {*name}:
         raise InputError(
             f"{named(folder / MANIFEST)} names {quoted(name)}, which is no plain name of a file "

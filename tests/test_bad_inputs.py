@@ -5,6 +5,7 @@ file as it was; those that work say what was guessed or dropped. An id is a row 
 that these rules come from, with a word behind it where a row has several cases.
 """
 
+import ast
 import json
 import re
 import shlex
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from bad_inputs import CASES
+from bad_inputs.elsewhere import ELSEWHERE, NOT_KEPT
 from bad_inputs.making import DONE, ROWS, TRAIN, Case, csv
 from commands import Command
 
@@ -24,7 +26,9 @@ from kerastextzoo.run import train
 from kerastextzoo.settings import share_out
 from kerastextzoo.splits import make_splits
 
-IDS = {"F": 23, "L": 9, "T": 8, "S": 5, "E": 14, "C": 8}
+IDS = {"F": 23, "L": 9, "T": 8, "S": 5, "E": 14, "C": 8, "R": 10, "N": 7, "A": 7}
+# Of what is asked of a server, which has its own tests.
+SERVING = {"A6"}
 
 
 @pytest.fixture
@@ -129,5 +133,14 @@ def test_what_was_guessed_is_recorded(record: str, what: str) -> None:
 
 def test_every_row_of_the_catalogue_has_a_case() -> None:
     rows = {f"{group}{number}" for group, last in IDS.items() for number in range(1, last + 1)}
-    assert {case.id.split("-")[0] for case in CASES} == rows
+    cases = {case.id.split("-")[0] for case in CASES}
+    assert cases | {*ELSEWHERE} | {*NOT_KEPT} == rows - SERVING
+    assert not {*NOT_KEPT} & (cases | {*ELSEWHERE})
     assert len({case.id for case in CASES}) == len(CASES)
+
+
+def test_tests_elsewhere_are_there() -> None:
+    for place in {place for places in ELSEWHERE.values() for place in places}:
+        name, test = place.split("::")
+        tree = ast.parse(Path(__file__).with_name(name).read_text("utf-8"))
+        assert test in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, place

@@ -344,6 +344,12 @@ def loaded(code: str, *arguments: str) -> set[str]:
     return {name.split(".")[0] for name in names.split()}
 
 
+def test_durations_come_from_a_clock_that_never_jumps() -> None:
+    for path, _, tree in sources():
+        calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        assert "time.time" not in calls, f"{path}: use time.monotonic()"
+
+
 def test_importing_the_package_loads_the_standard_library_only() -> None:
     assert loaded("import kerastextzoo") - sys.stdlib_module_names == {"kerastextzoo"}
 

@@ -161,6 +161,17 @@ def test_a_trial_that_was_deleted_is_trained_again(
     assert_same(run_search(preparation, copy, resume=True), result)
 
 
+@pytest.mark.parametrize("name", ["search.json", "trials/0001/trial.json"])
+def test_state_that_was_damaged_by_hand_is_named_and_kept(
+    result: tuning.SearchResult, preparation: Preparation, tmp_path: Path, name: str
+) -> None:
+    copy = shutil.copytree(result.run.directory, tmp_path / "copy")
+    (copy / name).write_text('{"edited": ', "utf-8")
+    with pytest.raises(InputError, match=f"{name}' can't be read: .*; restore it from a copy"):
+        run_search(preparation, copy, resume=True)
+    assert (copy / name).read_text("utf-8") == '{"edited": '
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -42,6 +42,8 @@ _SURROGATES = range(0xD800, 0xE000)
 _MOST_PIECES = 12
 _MOST_CHARACTERS = 8
 _LONG_IN = 500
+_BLANK_IN = 100
+_BLANKS = (" ", "\t", "\n", "\u3000", "\u2029")
 _LONGEST_WORD = 5000
 
 
@@ -65,6 +67,8 @@ def hard_texts(words: Sequence[str], number: int, seed: int = 0) -> list[str]:
 def _text(words: Sequence[str], chance: random.Random) -> str:
     if chance.randrange(_LONG_IN) == 0:
         return _characters(chance, 1) * chance.randrange(1, _LONGEST_WORD)
+    if chance.randrange(_BLANK_IN) == 0:
+        return "".join(chance.choices(_BLANKS, k=chance.randint(1, _MOST_PIECES)))
     pieces = range(chance.randrange(_MOST_PIECES + 1))
     return "".join(
         (chance.choice(words) if chance.random() < 1 / 2 else _characters(chance, _MOST_CHARACTERS))
