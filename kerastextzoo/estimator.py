@@ -192,7 +192,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "kerastextzoo.run.Run"
             )
         kept = Path(directory) / _CLASSES
-        classes = read_json(kept) if kept.exists() else run.label_names
+        classes = read_json(kept) if _CLASSES in run.files else run.label_names
         made = cls(
             run.record["model"],
             settings={**run.record["settings"], **run.record["training"], **run.record["text"]},

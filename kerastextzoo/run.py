@@ -82,6 +82,9 @@ class Run(Answering):
     Args:
         directory: What `train` or `tune` wrote.
 
+    Attributes:
+        files: The names of the files that its manifest vouches for.
+
     Raises:
         InputError: The folder is no run, or a file in it has changed.
         KerasTextZooError: Its files are as they were written, but don't fit each other.
@@ -89,11 +92,11 @@ class Run(Answering):
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
-        self._files = verify(self.directory, KIND)
+        self.files = verify(self.directory, KIND)
         # What a manifest leaves out, it does not vouch for.
-        self._reader = SentenceEncoder if SentenceEncoder.FILE in self._files else TextEncoder
+        self._reader = SentenceEncoder if SentenceEncoder.FILE in self.files else TextEncoder
         for name in ("run.json", "labels.json", NETWORK, self._reader.FILE):
-            if name not in self._files:
+            if name not in self.files:
                 raise InputError(f"{named(self.directory)}: its manifest lacks {name}; {_RESTORE}")
         self.record: dict[str, Any] = self._read("run.json", _is_record)
         self.label_names: list[str] = self._read("labels.json", _are_labels)
@@ -159,7 +162,7 @@ class Run(Answering):
     @property
     def answers(self) -> dict[str, Any] | None:
         """What `kerastextzoo.answers` keeps of the validation texts; None in older runs."""
-        return read_json(self.directory / ANSWERS) if ANSWERS in self._files else None
+        return read_json(self.directory / ANSWERS) if ANSWERS in self.files else None
 
     def predict_proba(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return class probabilities `(texts, classes)`, classes in the order of `label_names`.
@@ -174,7 +177,7 @@ class Run(Answering):
     @cached_property
     def thresholds(self) -> npt.NDArray[np.float32] | None:
         """From which probability each class is given, `(classes,)`; None unless multi-label."""
-        if THRESHOLDS not in self._files:
+        if THRESHOLDS not in self.files:
             return None
         found: dict[str, float] = self._read(THRESHOLDS, _are_thresholds)
         if list(found) != self.label_names:

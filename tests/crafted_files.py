@@ -195,7 +195,9 @@ def deep_network(run: Path) -> None:
             archive.writestr(name, content)
 
 
-LAMBDA = {"function": {"class_name": "__lambda__", "config": {"code": "4wA=", "defaults": None}}}
+LAMBDA: Any = {
+    "function": {"class_name": "__lambda__", "config": {"code": "4wA=", "defaults": None}}
+}
 NOT_OURS = "no network of this package"
 
 CRAFTED = {

@@ -345,7 +345,10 @@ def loaded(code: str, *arguments: str) -> set[str]:
 
 
 def test_durations_come_from_a_clock_that_never_jumps() -> None:
-    for path, _, tree in sources():
+    for path, unit, tree in sources():
+        # Processes of a search on several machines have to agree on a deadline.
+        if unit == "tuning":
+            continue
         calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         assert "time.time" not in calls, f"{path}: use time.monotonic()"
 

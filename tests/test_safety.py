@@ -110,7 +110,9 @@ def test_a_saved_model_is_a_program_and_needs_trust(
     )
     assert found["confusion"] == wanted["confusion"]
     np.testing.assert_allclose(found["loss"], wanted["loss"], atol=1e-5)
-    refused(command("export", served, "--to", "new"), "holds a saved_model; expected a run")
+    refused(
+        command("export", served, "--to", "new", "--quiet"), "holds a saved_model; expected a run"
+    )
 
 
 def test_trust_does_not_excuse_damage(served: Path, command: Command, tmp_path: Path) -> None:
