@@ -166,7 +166,8 @@ def test_a_very_long_text_takes_bounded_work_and_its_word_is_found() -> None:
     assert run.model.texts == 1 + 50 + 50
     (found,) = [token for token in told.tokens if token.weight]
     assert (found.token, found.start, found.weight) == ("key", 6420, 0.5)
-    assert [token.start for token in told.tokens] == sorted(token.start for token in told.tokens)
+    starts = [token.start or 0 for token in told.tokens]
+    assert starts == sorted(starts)
 
 
 def test_texts_of_many_batches_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from test_tokenizers import texts_of
 
-from kerastextzoo.export import HARD_TEXTS
+from kerastextzoo.export.hard_texts import HARD_TEXTS
 from kerastextzoo.text import TextEncoder
 from kerastextzoo.tokenizers import normalize
 
