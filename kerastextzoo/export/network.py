@@ -86,6 +86,7 @@ def _write_onnx(run: "Run", folder: Path) -> None:
             opset=_OPSET,
             custom_op_handlers={"Erfc": (_erfc_by_erf, [])},
         )
+        _put_finite(proto.graph)
         write_atomically(path, proto.SerializeToString())
         session = onnxruntime.InferenceSession(path)
     except Exception as error:
@@ -93,6 +94,22 @@ def _write_onnx(run: "Run", folder: Path) -> None:
         raise _not_converted(run, "onnx", "tf2onnx", error) from None
     _describe(run, folder)
     _check(run, _TEXTS, lambda ids: session.run(["probabilities"], {"ids": ids})[0], path.name)
+
+
+def _put_finite(graph: Any) -> None:
+    """Put the lowest number for minus infinity, which comes out as NaN where a window is hidden."""
+    from onnx import numpy_helper
+
+    attributes = [each for node in graph.node for each in node.attribute]
+    constants = [each.t for each in attributes if each.HasField("t")]
+    for tensor in (*graph.initializer, *constants):
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.float32 and np.isneginf(values).any():
+            finite = np.nan_to_num(values, neginf=np.finfo(np.float32).min)
+            tensor.CopyFrom(numpy_helper.from_array(finite, tensor.name))
+    for each in attributes:
+        if each.HasField("g"):
+            _put_finite(each.g)
 
 
 def _erfc_by_erf(context: Any, node: Any, name: str, arguments: Any) -> None:
