@@ -105,7 +105,7 @@ def _put_finite(graph: Any) -> None:
     for tensor in (*graph.initializer, *constants):
         values = numpy_helper.to_array(tensor)
         if values.dtype == np.float32 and np.isneginf(values).any():
-            finite = np.nan_to_num(values, neginf=np.finfo(np.float32).min)
+            finite = np.maximum(values, np.finfo(np.float32).min)
             tensor.CopyFrom(numpy_helper.from_array(finite, tensor.name))
     for each in attributes:
         if each.HasField("g"):
