@@ -12,6 +12,7 @@ from kerastextzoo.serving.requests import Limits
 
 _WAITING_CONNECTIONS = 2048
 _SECONDS_TO_END = 10
+_LAST_PORT = 65_535
 
 
 def serve(
@@ -68,9 +69,11 @@ def serve(
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if not 0 <= port <= _LAST_PORT:
+        raise InputError(f"can't listen on port {port}; a --port is 0 (any) to {_LAST_PORT}")
     try:
         return socket.create_server((host, port), family=family, backlog=_WAITING_CONNECTIONS)
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(
             f"can't listen on {quoted(host)} port {port}: {reason}; give another --port (0: any "
