@@ -289,8 +289,8 @@ def test_many_at_once_have_each_their_own_answer(server: Server, run: Run) -> No
     texts = ["".join(rng.choice([*NOISE, "佳", "劣"], int(n))) for n in rng.integers(1, 60, 120)]
 
     def ask(text: str) -> npt.NDArray[np.float64]:
-        answer: npt.NDArray[np.float64] = probabilities(server.post("/v1/predict", texts=[text]))[0]
-        return answer
+        (found,) = probabilities(server.post("/v1/predict", texts=[text]))
+        return np.asarray(found)
 
     with ThreadPoolExecutor(REQUESTS) as pool:
         found = list(pool.map(ask, texts))
