@@ -29,6 +29,8 @@ html_copy_source = False
 html_show_copyright = False
 nb_execution_mode = "off"
 myst_heading_anchors = 3
+# Two hyphens begin an option, and are no dash.
+smartquotes = False
 # A single backtick means code in the docstrings, as it does in Markdown.
 default_role = "code"
 autodoc_member_order = "bysource"

@@ -129,8 +129,8 @@ def _commands() -> str:
     group = typer.main.get_group(app)
     context = typer.Context(group, info_name="kerastextzoo")
     text = typer.cli.get_docs_for_click(obj=group, ctx=context, name="kerastextzoo")
-    # The page has a title of its own.
-    return text.partition("\n")[2].strip() + "\n"
+    # What comes before the first command is on the page already.
+    return text[text.index("## ") :]
 
 
 def _causes() -> str:
