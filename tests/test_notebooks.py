@@ -17,7 +17,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXPORTING = {"01_quickstart", "07_export_and_serve"}
 #: A folder of some machine, or of somebody.
 PLACE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|Users|usr|opt|var|work)/|[A-Z]:\\")
-LARGEST_PICTURE = 80_000
+LARGEST_PICTURE = 150_000
 
 
 def test_there_are_notebooks() -> None:
