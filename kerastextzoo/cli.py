@@ -21,7 +21,7 @@ import typer
 from kerastextzoo import __version__
 from kerastextzoo.cli_data import data_app, embeddings_app
 from kerastextzoo.cli_runs import runs_app
-from kerastextzoo.errors import InputError, KerasTextZooError
+from kerastextzoo.errors import InputError, KerasTextZooError, quoted
 from kerastextzoo.options import (
     OutputOptions,
     TrainingOptions,
@@ -193,6 +193,9 @@ def tune(
     budget: Annotated[
         str | None, typer.Option(help="Time for the search, such as 30m; late by an epoch at most.")
     ] = None,
+    trial_timeout: Annotated[
+        str | None, typer.Option(help="Time after which a trial is killed and counts as failed.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Trials at once.")] = 1,
     executor: Annotated[
         str, typer.Option(help="local: processes of this machine; ray: tasks of a Ray cluster.")
@@ -211,7 +214,7 @@ def tune(
     """
     if (resume or overwrite) and options.out is None:
         raise InputError("--resume and --overwrite need the folder of the search: give --out")
-    seconds = _seconds(budget)
+    seconds, longest = _seconds("--budget", budget), _seconds("--trial-timeout", trial_timeout)
     with options.screen() as screen:
         load_tensorflow()
         from kerastextzoo import tuning
@@ -256,6 +259,7 @@ def tune(
             max_trials=max_trials,
             executions=executions,
             budget=seconds,
+            trial_timeout=longest,
             fixed=settings.fixed,
             seed=options.seed,
             objective=options.choose_objective(splits),
@@ -307,15 +311,16 @@ def tune(
         )
 
 
-def _seconds(budget: str | None) -> float | None:
-    if budget is None:
+def _seconds(option: str, time: str | None) -> float | None:
+    if time is None:
         return None
     import pandas as pd
 
     try:
-        return float(pd.Timedelta(budget).total_seconds())
+        return float(pd.Timedelta(time).total_seconds())
     except ValueError:
-        raise InputError(f"--budget takes a time such as 30m or 1h30m; got '{budget}'") from None
+        told = f"{option} takes a time such as 30m or 1h30m; got {quoted(time)}"
+        raise InputError(told) from None
 
 
 @_command

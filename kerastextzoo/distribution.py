@@ -1,6 +1,8 @@
 """Which devices one training uses: a share of the machine, or several by `tf.distribute`."""
 
+import ctypes.util
 import functools
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -69,6 +71,31 @@ def take_share(cores: int | None = None, gpus: Sequence[int] | None = None) -> N
         tf.config.set_visible_devices([devices[number] for number in gpus], "GPU")
     for device in tf.config.get_visible_devices("GPU"):
         tf.config.experimental.set_memory_growth(device, True)
+
+
+def describe_device() -> str:
+    """Say what this process computes with, and why it is no GPU if it is none."""
+    import tensorflow as tf
+
+    if gpus := tf.config.get_visible_devices("GPU"):
+        details = tf.config.experimental.get_device_details
+        names = sorted({details(gpu).get("device_name", "unknown") for gpu in gpus})
+        return f"{len(gpus)} x GPU ({', '.join(names)})"
+    return f"CPU ({_why_no_gpu()})"
+
+
+def _why_no_gpu() -> str:
+    import tensorflow as tf
+
+    if not tf.test.is_built_with_cuda():
+        return "this build of TensorFlow uses no GPU"
+    if tf.config.list_physical_devices("GPU"):
+        return "the GPUs of this machine are left to others"
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}:
+        return "CUDA_VISIBLE_DEVICES hides all GPUs"
+    if ctypes.util.find_library("cuda") is None:
+        return "there is no NVIDIA driver"
+    return "TensorFlow lacks what it needs for the GPU: pip install 'kerastextzoo[cuda]'"
 
 
 def count_gpus() -> int:

@@ -303,6 +303,7 @@ class TrainingOptions(ReadingOptions):
 
     def prepare(self, screen: "Screen", splits: "Splits", settings: "Settings") -> "Preparation":
         """Make the splits ready for training, saying what was found and chosen."""
+        from kerastextzoo.distribution import describe_device
         from kerastextzoo.sentence_preparation import prepare
 
         preparation = prepare(
@@ -314,6 +315,7 @@ class TrainingOptions(ReadingOptions):
             cache=True,
             track=screen.track,
         )
+        screen.note(f"device      {describe_device()}")
         said = preparation.describe()
         parts = ", ".join(f"{count:,} {name}" for name, count in said["texts"].items())
         screen.note(f"texts       {parts}")

@@ -26,6 +26,7 @@ from kerastextzoo.answers import ANSWERS, describe_answers, with_texts, write_an
 from kerastextzoo.batching import EncodedTexts, EncodedVectors
 from kerastextzoo.builders import get_spec
 from kerastextzoo.checkup import recorded
+from kerastextzoo.distribution import describe_device
 from kerastextzoo.doctor import Finding
 from kerastextzoo.errors import InputError, KerasTextZooError, named, quoted
 from kerastextzoo.evaluation import (
@@ -391,6 +392,7 @@ def write_run(
             "seconds": round(fitted.seconds, 3),
             "versions": versions(),
             "machine": platform.machine(),
+            "device": describe_device(),
             "findings": recorded([*findings, *fitted.findings]),
             "metrics": {},
         }

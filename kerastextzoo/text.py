@@ -231,7 +231,7 @@ class TextEncoder:
 
 
 def are_texts(found: list[Any]) -> bool:
-    """Say whether all are strings that UTF-8 can hold.
+    r"""Say whether all are strings that UTF-8 can hold.
 
     Example:
         >>> are_texts(["a", ""]), are_texts([1]), are_texts(["\ud800"])

@@ -22,6 +22,11 @@ def tell_and_wait(job: Job) -> None:
     time.sleep(300)
 
 
+def hang(job: Job) -> None:
+    """Let the first one hang and the others fail."""
+    return tell_and_wait(job) if job.id == 0 else never(job)
+
+
 def die(job: Job) -> None:
     """End as a fault in a library does."""
     os.kill(os.getpid(), signal.SIGSEGV if job.id % 2 else signal.SIGKILL)

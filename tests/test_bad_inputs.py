@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from bad_inputs import CASES
-from bad_inputs.elsewhere import ELSEWHERE, NOT_KEPT
+from bad_inputs.elsewhere import ELSEWHERE
 from bad_inputs.making import DONE, ROWS, TRAIN, Case, csv
 from commands import Command
 
@@ -27,8 +27,6 @@ from kerastextzoo.settings import share_out
 from kerastextzoo.splits import make_splits
 
 IDS = {"F": 23, "L": 9, "T": 8, "S": 5, "E": 14, "C": 8, "R": 10, "N": 7, "A": 7}
-# Of what is asked of a server, which has its own tests.
-SERVING = {"A6"}
 
 
 @pytest.fixture
@@ -134,8 +132,7 @@ def test_what_was_guessed_is_recorded(record: str, what: str) -> None:
 def test_every_row_of_the_catalogue_has_a_case() -> None:
     rows = {f"{group}{number}" for group, last in IDS.items() for number in range(1, last + 1)}
     cases = {case.id.split("-")[0] for case in CASES}
-    assert cases | {*ELSEWHERE} | {*NOT_KEPT} == rows - SERVING
-    assert not {*NOT_KEPT} & (cases | {*ELSEWHERE})
+    assert cases | {*ELSEWHERE} == rows
     assert len({case.id for case in CASES}) == len(CASES)
 
 

@@ -244,6 +244,21 @@ def test_a_worker_that_is_killed_takes_its_job_along_and_is_replaced(
 
 
 @needs_ray
+def test_a_job_that_takes_too_long_is_ended_and_the_next_one_runs(
+    executor: RayTasks, tmp_path: Path
+) -> None:
+    job = make_job(tmp_path, 0, seconds=600)
+    executor.start(job)
+    note = read_note(job, executor)
+    executor.kill(job)
+    (ended,) = take_ended(executor, seconds=15)
+    assert ended.folder == job.folder
+    wait_until(lambda: not runs(note.pid), 5)
+    executor.start(make_job(tmp_path, 1))
+    assert take_ended(executor) == [Ended(tmp_path / "0001")]
+
+
+@needs_ray
 def test_a_node_that_does_not_see_the_folder_is_named(executor: RayTasks) -> None:
     # What this path means depends on the process that asks.
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:

@@ -1,5 +1,6 @@
 """The search: reproducible, resumable, its winner what it says it is."""
 
+import itertools
 import json
 import shutil
 import time
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stand_ins import fail, never, slowly
+from stand_ins import fail, hang, never, slowly
 
 from kerastextzoo import tuning
 from kerastextzoo.builders import get_spec
@@ -257,6 +258,35 @@ def test_trials_fail_alone(preparation: Preparation, tmp_path: Path) -> None:
 def test_all_trials_failed_is_no_success(preparation: Preparation, tmp_path: Path) -> None:
     with pytest.raises(KerasTextZooError, match="all 3 trials failed: 3 x ValueError: never"):
         run_search(preparation, tmp_path / "out", executor=LocalProcesses(1, never))
+
+
+def test_a_trial_that_hangs_is_ended_and_the_next_one_runs(
+    preparation: Preparation, tmp_path: Path
+) -> None:
+    said = "1 x stopped: it took longer than 8 seconds; 1 x ValueError: never"
+    executor = LocalProcesses(1, hang)
+    with pytest.raises(KerasTextZooError, match=said):
+        run_search(preparation, tmp_path / "out", max_trials=2, trial_timeout=8, executor=executor)
+    told = json.loads((tmp_path / "out/trials/0000/told.json").read_text("utf-8"))
+    assert not Path(f"/proc/{told['process']}").exists()
+
+
+def test_a_clock_that_jumps_changes_nothing(
+    preparation: Preparation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = itertools.cycle([0, 1e6, -1e6])
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + next(days))
+    found = run_search(
+        preparation,
+        tmp_path / "out",
+        max_trials=2,
+        budget=3600,
+        trial_timeout=3600,
+        executor=InThisProcess(),
+    )
+    assert [trial.status for trial in found.trials] == ["completed"] * 2
+    assert all(0 < trial.seconds < 3600 for trial in found.trials)
 
 
 def test_models_of_the_best_are_kept(preparation: Preparation, tmp_path: Path) -> None:

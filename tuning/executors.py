@@ -11,9 +11,10 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import forkserver
@@ -73,6 +74,10 @@ class Executor(Protocol):
         """Return the jobs that have ended, after so many seconds at the latest."""
         ...
 
+    def kill(self, job: Job) -> None:
+        """End a job that takes too long; `wait` returns it."""
+        ...
+
     def close(self) -> None:
         """End all that runs."""
         ...
@@ -101,6 +106,9 @@ class InThisProcess:
         """Return the jobs that have ended."""
         ended, self._ended = self._ended, []
         return ended
+
+    def kill(self, job: Job) -> None:
+        """Do nothing: no job runs while another one asks."""
 
     def close(self) -> None:
         """Do nothing."""
@@ -155,6 +163,11 @@ class LocalProcesses:
                 process.close()
         return ended
 
+    def kill(self, job: Job) -> None:
+        """End a job that takes too long; `wait` returns it."""
+        process, *_ = self._running[job.folder]
+        process.kill()
+
     def close(self) -> None:
         """End all that runs."""
         for process, ours, *_ in self._running.values():
@@ -162,6 +175,26 @@ class LocalProcesses:
             process.join()
             ours.close()
         self._running.clear()
+
+
+def kill_late(
+    executor: Executor, running: Iterable[tuple[Job, float]], seconds: float | None
+) -> list[Job]:
+    """End the jobs that take longer than any may.
+
+    Args:
+        executor: Where they run.
+        running: Jobs, and when by `time.monotonic` each was started.
+        seconds: How long each may take; None: for ever.
+
+    Returns:
+        Those that were ended.
+    """
+    now = time.monotonic()
+    late = [job for job, since in running if seconds is not None and now - since > seconds]
+    for job in late:
+        executor.kill(job)
+    return late
 
 
 def start_server() -> Any:

@@ -3,12 +3,13 @@
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from kerastextzoo.evaluation import OBJECTIVES
 from kerastextzoo.progress import Track
-from kerastextzoo.tuning.executors import Executor
+from kerastextzoo.tuning.executors import Executor, kill_late
 from kerastextzoo.tuning.trials import Trial, read_trial
 from kerastextzoo.tuning.worker import Job
 
@@ -46,23 +47,41 @@ class Finalist:
 
 
 def train_again(
-    jobs: Sequence[Job], executor: Executor, deadline: float | None, track: Track
+    jobs: Sequence[Job],
+    executor: Executor,
+    *,
+    deadline: float | None,
+    trial_timeout: float | None,
+    track: Track,
 ) -> None:
     """Run the jobs that have no result yet, as long as there is time.
 
     A process that dies leaves no result, and is not started again.
+
+    Args:
+        jobs: What is to be trained.
+        executor: Where it runs.
+        deadline: When by `time.monotonic` the last one has to end; None: never.
+        trial_timeout: Seconds after which a job is killed; None: never.
+        track: Progress.
     """
     queue = [job for job in jobs if not read_trial(job.folder)]
-    total, running = len(queue), 0
+    total = len(queue)
+    running = dict[Path, tuple[Job, float]]()
     while queue or running:
-        late = deadline is not None and time.time() >= deadline
-        while queue and running < executor.slots and not late:
-            executor.start(queue.pop(0))
-            running += 1
-        if not running:
-            break
-        running -= len(executor.wait(_SECONDS_OF_A_LOOK))
-        track("training the best again", total - len(queue) - running, total, "")
+        while queue and len(running) < executor.slots:
+            now = time.monotonic()
+            left = None if deadline is None else deadline - now
+            if left is not None and left <= 0:
+                queue.clear()
+                break
+            job = replace(queue.pop(0), seconds=left)
+            running[job.folder] = (job, now)
+            executor.start(job)
+        kill_late(executor, running.values(), trial_timeout)
+        for ended in executor.wait(_SECONDS_OF_A_LOOK):
+            del running[ended.folder]
+        track("training the best again", total - len(queue) - len(running), total, "")
     track("training the best again", total, total, "")
 
 

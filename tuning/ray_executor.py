@@ -118,6 +118,14 @@ class RayTasks:
         self._hand_out()
         return ended
 
+    def kill(self, job: Job) -> None:
+        """End a job that takes too long; `wait` returns it."""
+        import ray
+
+        for running, worker in self._running.values():
+            if running.folder == job.folder:
+                ray.kill(worker.actor)
+
     def close(self) -> None:
         """End all that runs."""
         import ray

@@ -37,7 +37,7 @@ from kerastextzoo.storage import (
 from kerastextzoo.stored_preparation import store, store_start
 from kerastextzoo.training import TrainingConfig, evaluate_part, evaluate_test
 from kerastextzoo.tuning.checks import check_search, warn_of_limits, why_stopped
-from kerastextzoo.tuning.executors import Ended, Executor, make_executor
+from kerastextzoo.tuning.executors import Ended, Executor, kill_late, make_executor
 from kerastextzoo.tuning.finalists import MOST_FINALISTS, Finalist, train_again, winner
 from kerastextzoo.tuning.folder import MARKER, held
 from kerastextzoo.tuning.importance import importances
@@ -122,6 +122,7 @@ def tune(
     max_trials: int = 10,
     executions: int = 1,
     budget: float | None = None,
+    trial_timeout: float | None = None,
     fixed: Mapping[str, object] | None = None,
     seed: int = 0,
     objective: str | None = None,
@@ -152,6 +153,8 @@ def tune(
         executions: Trainings of each of the best few trials, with seeds of their own; the best mean
             wins, or the cheapest model that is not worse than that by more than chance.
         budget: Seconds after which the search comes to its end, late by an epoch at most.
+        trial_timeout: Seconds after which a trial is killed and counts as failed; it is not tried
+            again. None: it may take as long as it does.
         fixed: Settings by name that are not searched.
         seed: Of the proposals and of every training.
         objective: What trials are ranked by: a name in `kerastextzoo.evaluation.OBJECTIVES`; None:
@@ -175,7 +178,7 @@ def tune(
     Warns:
         SearchWarning: The space has fewer points than `max_trials`, or values that make no sense.
     """
-    started = time.time()
+    started = time.monotonic()
     fixed = dict(fixed or {})
     objective = choose_objective(objective, multi_label=preparation.multi_label)
     space = check_search(
@@ -188,7 +191,8 @@ def tune(
         objective=objective,
         strategy=strategy,
     )
-    _check_counts(executions=executions, workers=workers, keep=keep, budget=budget)
+    _check_counts(executions=executions, workers=workers, keep=keep)
+    _check_seconds(budget=budget, trial_timeout=trial_timeout)
     drawn = space.draw(space.defaults()[0])
     preparation = preparation.suited_to(drawn.settings)
     if preparation.vectors is not None and fixed.get("embedding") != "random":
@@ -242,6 +246,7 @@ def tune(
                 keep=keep,
                 started=started,
                 deadline=started + budget if budget else None,
+                trial_timeout=trial_timeout,
                 watch=watch,
                 findings=findings,
                 track=track,
@@ -269,12 +274,16 @@ def _stored(preparation: Preparation, folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check_counts(*, budget: float | None, **counts: int) -> None:
+def _check_counts(**counts: int) -> None:
     for name, count in counts.items():
         if count < 1:
             raise InputError(f"{name} must be at least 1; got {count}")
-    if budget is not None and budget <= 0:
-        raise InputError(f"budget must be more than 0 seconds; got {budget:g}")
+
+
+def _check_seconds(**times: float | None) -> None:
+    for name, seconds in times.items():
+        if seconds is not None and seconds <= 0:
+            raise InputError(f"{name} must be more than 0 seconds; got {seconds:g}")
 
 
 @dataclass(kw_only=True)
@@ -294,6 +303,7 @@ class _Search:
     keep: int
     started: float
     deadline: float | None
+    trial_timeout: float | None
     watch: bool
     findings: Sequence[Finding]
     track: Track
@@ -301,6 +311,8 @@ class _Search:
     #: Trials to be started, and those that run, since when.
     waiting: list[int] = field(default_factory=list)
     running: dict[Path, tuple[Job, float]] = field(default_factory=dict)
+    #: Trials that were killed because they took too long.
+    late: set[Path] = field(default_factory=set)
 
     def run(self) -> SearchResult:
         """Search, choose, and write the run."""
@@ -314,6 +326,8 @@ class _Search:
             self._show()
             if not self.running:
                 break
+            late = kill_late(self.executor, self.running.values(), self.trial_timeout)
+            self.late |= {job.folder for job in late}
             for ended in self.executor.wait(_SECONDS_OF_A_LOOK):
                 self._settle(ended)
         stopped = self._why_stopped()
@@ -366,7 +380,7 @@ class _Search:
             config.wide_ngrams,
             config.wide_buckets,
         )
-        self.running[job.folder] = (job, time.time())
+        self.running[job.folder] = (job, time.monotonic())
         self.executor.start(job)
 
     def _attempts(self, number: int) -> dict[str, Any]:
@@ -395,7 +409,7 @@ class _Search:
             until=proposal["epochs"],
             continues=None if continues is None else trial_folder(self.out, continues),
             hurdles=tuple(proposal["hurdles"]),
-            deadline=self._deadline(),
+            seconds=self._seconds_left(),
             save_from=proposal["save_from"],
             halvings=halvings,
             watch=self.watch,
@@ -407,6 +421,9 @@ class _Search:
         """Take note of the end of a trial's process."""
         job, _ = self.running.pop(ended.folder)
         trial = read_trial(job.folder)
+        if trial is None and job.folder in self.late:
+            self._fail(job.id, f"stopped: it took longer than {self.trial_timeout:.0f} seconds")
+            return
         if trial is None:
             self._retry(job.id, ended)
             return
@@ -468,9 +485,13 @@ class _Search:
         most = _MOST_FOR_FINALISTS * (self.deadline - self.started)
         return self.deadline - min(rounds * statistics.median(seconds), most)
 
-    def _is_over(self) -> bool:
+    def _seconds_left(self) -> float | None:
         deadline = self._deadline()
-        return deadline is not None and time.time() >= deadline
+        return None if deadline is None else deadline - time.monotonic()
+
+    def _is_over(self) -> bool:
+        left = self._seconds_left()
+        return left is not None and left <= 0
 
     def _why_stopped(self) -> str:
         if self.deadline and self._is_over() and len(self.ledger.proposals) < self.max_trials:
@@ -543,13 +564,18 @@ class _Search:
                 seed=derive_seed(self.seed, "finalist", trial.id, place + 1),
                 continues=None,
                 hurdles=(),
-                deadline=self.deadline,
                 save=False,
             )
             for place in range(self.executions - 1)
             for trial in best
         ]
-        train_again(jobs, self.executor, self.deadline, self.track)
+        train_again(
+            jobs,
+            self.executor,
+            deadline=self.deadline,
+            trial_timeout=self.trial_timeout,
+            track=self.track,
+        )
         scores = {trial.id: [float(trial.score or 0)] for trial in best}
         for job in jobs:
             again = read_trial(job.folder)

@@ -55,12 +55,12 @@ def ended_row(trial: Trial) -> Row:
 
 
 def running_row(job: Job, since: float) -> Row:
-    """Return what is seen of a trial that runs since then, in seconds since 1970."""
+    """Return what is seen of a trial that runs since then, by `time.monotonic`."""
     try:
         news: dict[str, Any] = json.loads((job.folder / PROGRESS).read_text("utf-8"))
     except (OSError, ValueError):
         news = {}
-    seconds, done, total = time.time() - since, news.get("done", 0), news.get("total", 0)
+    seconds, done, total = time.monotonic() - since, news.get("done", 0), news.get("total", 0)
     return Row(
         id=job.id,
         status="running",

@@ -50,7 +50,7 @@ class Job:
         until: The epoch after which it ends, to be continued; None: when training ends.
         continues: The folder of the trial that it goes on from.
         hurdles: What the best score so far must not be behind after the first epochs.
-        deadline: When it ends in any case, seconds since 1970.
+        seconds: After which it ends in any case, late by an epoch at most.
         save_from: A model that scores worse is not saved; None: every model is.
         save: Whether to save the model at all.
         halvings: How often the batch is halved from the start.
@@ -72,7 +72,7 @@ class Job:
     until: int | None = None
     continues: Path | None = None
     hurdles: tuple[float, ...] = ()
-    deadline: float | None = None
+    seconds: float | None = None
     save_from: float | None = None
     save: bool = True
     halvings: int = 0
@@ -221,6 +221,7 @@ _PAUSE = "paused"
 
 def judge_of(job: Job, news: "News") -> Callable[[int, float], str | None]:
     """Return what says, after each epoch of a training, why to stop it now."""
+    started = time.monotonic()
 
     def judge(epoch: int, best: float) -> str | None:
         news.tell(epoch=epoch, score=best, now=True)
@@ -232,7 +233,7 @@ def judge_of(job: Job, news: "News") -> Callable[[int, float], str | None]:
                 return (
                     f"hopeless: {best:.4f} after epoch {epoch}, half of the trials had {hurdle:.4f}"
                 )
-        if job.deadline is not None and time.time() > job.deadline:
+        if job.seconds is not None and time.monotonic() - started > job.seconds:
             return f"the budget was spent in epoch {epoch}"
         return None
 

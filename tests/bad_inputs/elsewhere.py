@@ -29,6 +29,12 @@ ELSEWHERE = {
         "test_tuning.py::test_trials_fail_alone",
     ),
     "N4": ("test_tuning.py::test_all_trials_failed_is_no_success",),
+    "N5": (
+        "test_tuning.py::test_a_trial_that_hangs_is_ended_and_the_next_one_runs",
+        "test_ray.py::test_a_job_that_takes_too_long_is_ended_and_the_next_one_runs",
+    ),
+    "N6": ("test_devices.py::test_a_run_says_what_it_was_computed_with_and_why",),
+    "N7": ("test_tuning.py::test_a_clock_that_jumps_changes_nothing",),
     "A1": (
         "test_run.py::test_a_changed_file_is_noticed",
         "test_safety.py::test_a_crafted_run_is_refused",
@@ -41,14 +47,13 @@ ELSEWHERE = {
         "test_safety.py::test_a_program_that_is_not_trusted_does_not_run",
     ),
     "A5": ("test_export.py::test_a_difference_is_found",),
+    "A6": (
+        "test_serving.py::test_bad_request_is_one_line_that_names_the_place",
+        "test_serving.py::test_a_body_without_end_is_refused_while_it_comes",
+        "test_serving.py::test_answers_are_those_of_predict",
+    ),
     "A7": (
         "test_export.py::test_a_difference_is_found",
         "test_export.py::test_probabilities_that_are_none_are_found",
     ),
-}
-#: What the catalogue asks for and nothing does yet.
-NOT_KEPT = {
-    "N5": "a trial that hangs is waited for: there is no --trial-timeout",
-    "N6": "a run does not record its device, and nobody is told why a CPU is used",
-    "N7": "the budget of a search goes by the time of day, on which several machines agree",
 }
