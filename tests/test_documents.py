@@ -151,7 +151,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ignored = shutil.ignore_patterns(*MADE, "__pycache__", ".ipynb_checkpoints")
     shutil.copytree(DOCS, folder / "docs", ignore=ignored)
     shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=ignored)
-    for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
+    for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"):
         shutil.copy(ROOT / name, folder)
     strict = ("--fail-on-warning", "--keep-going", "--quiet")
     done = subprocess.run(
