@@ -6,8 +6,8 @@
 `litert`       the network for phones and small devices: token ids in, one text a call
 
 What takes token ids has `preprocessing.json` beside it, which says how text becomes ids.
-docs/how-to/exporting.md has a table of what works for which model. The work is done in a process that sees
-no GPU, so that no GPU-only operation is baked in.
+docs/how-to/exporting.md has a table of what works for which model. The work is done in a process
+that sees no GPU, so that no GPU-only operation is baked in.
 """
 
 import os
