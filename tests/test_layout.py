@@ -28,8 +28,8 @@ SUBPACKAGES = [f"kerastextzoo.{folder}" for folder in FOLDERS]
 ROWS = {
     unit: row
     for row, units in {
-        4: "estimator cli cli_data cli_runs console options summary report serving __main__ "
-        "__init__",
+        4: "estimator cli cli_data cli_runs console options summary report serving "
+        "__main__ __init__",
         3: "run training training_config compiling checkpoints callbacks mistakes evaluation "
         "inspection plots baselines comparing export settings tuning recipes doctor checkup "
         "answers answering served_model explaining",
@@ -37,7 +37,7 @@ ROWS = {
         1: "kernels layers optimizers text tokenizers token_places batching embeddings "
         "distribution precision schedules cost sentence_encoder wide network_file",
         0: "errors spec data splits formats reading decoding stored_texts docstrings cache "
-        "progress seeds storage rules label_checks label_sets",
+        "progress seeds storage rules label_checks label_sets templates",
     }.items()
     for unit in units.split()
 }

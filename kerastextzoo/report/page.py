@@ -22,6 +22,7 @@ from kerastextzoo.report.tables import (
 )
 from kerastextzoo.run import Run, versions
 from kerastextzoo.storage import MANIFEST, read_json, write_atomically, write_json
+from kerastextzoo.templates import templates_of
 from kerastextzoo.text import TextConfig
 from kerastextzoo.training import TrainingConfig
 
@@ -87,15 +88,7 @@ def check_target(path: str | Path) -> Path:
 
 
 def _render(content: Mapping[str, Any]) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("kerastextzoo.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_of("kerastextzoo.report")
     environment.filters["percent"] = lambda share, digits=1: (
         f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
     )

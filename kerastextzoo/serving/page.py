@@ -3,6 +3,8 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
+from kerastextzoo.templates import templates_of
+
 if TYPE_CHECKING:
     from jinja2 import Template
 
@@ -41,13 +43,4 @@ def render_page(run: "Run", nonce: str) -> str:
 
 @cache
 def _template() -> "Template":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("kerastextzoo.serving", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html")
+    return templates_of("kerastextzoo.serving").get_template("page.html")
