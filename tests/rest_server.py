@@ -20,13 +20,6 @@ class Absent:
             raise ModuleNotFoundError(name)
 
 
-sys.meta_path.insert(0, Absent())
-
-import tensorflow as tf  # noqa: E402 - after what must be out of its sight
-
-LOADED = tf.saved_model.load(sys.argv[1])
-
-
 def as_json(tensor: Any) -> Any:
     """Return a tensor as JSON has it."""
     value = tensor.numpy()
@@ -71,6 +64,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    sys.meta_path.insert(0, Absent())
+    # After what must be out of its sight.
+    import tensorflow as tf
+
+    LOADED = tf.saved_model.load(sys.argv[1])
     server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
     print(server.server_port, flush=True)
     server.serve_forever()

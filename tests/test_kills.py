@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at processes as Linux does")
 @pytest.mark.parametrize(
-    "how", [["--kills", "6"], ["--boundaries", "--every", "25"]], ids=["random", "boundaries"]
+    "how", [["--kills", "6"], ["--boundaries", "--every", "75"]], ids=["random", "boundaries"]
 )
 def test_nothing_is_lost_or_done_twice(how: list[str]) -> None:
     command = [sys.executable, "-m", "benchmarks.kills", *how]
