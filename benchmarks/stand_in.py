@@ -4,7 +4,7 @@ In a module of its own: a process finds what it is to run by the name of a modul
 import, which the one that was started is not.
 """
 
-from kerastextzoo.storage import write_json
+from kerastextzoo.records import write_record
 from kerastextzoo.tuning.trials import RECORD, Trial
 from kerastextzoo.tuning.worker import Job, work
 
@@ -26,4 +26,4 @@ def stand_in(job: Job) -> None:
         best_epoch=1,
         history=[{"epoch": epoch, job.objective: 0.0, "seconds": 0.0} for epoch in (1, 2)],
     )
-    write_json(job.folder / RECORD, trial.record())
+    write_record(job.folder / RECORD, trial.record())

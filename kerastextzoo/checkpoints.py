@@ -67,6 +67,14 @@ def of_member(path: Path | None, number: int) -> Path | None:
     return path and path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
+def is_damaged(path: Path) -> bool:
+    """Say whether a file is there that holds no whole checkpoint."""
+    try:
+        return path.exists() and not _read(path)
+    except InputError:
+        return True
+
+
 class Checkpoint(keras.callbacks.Callback):
     """Writes the state of a training to one file after each epoch; `restore` takes it up again.
 

@@ -26,6 +26,15 @@ _LARGEST_MANIFEST = 4 * 1024**2
 _MOST_FILES = 10_000
 _OURS = "that this package wrote"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What no folder may be called, or hold in its name, on Windows, where a run may be copied to.
+_DEVICES = {
+    "CON",
+    "PRN",
+    "AUX",
+    "NUL",
+    *(f"{kind}{n}" for kind in ("COM", "LPT") for n in "123456789"),
+}
+_FORBIDDEN = {*'<>:"|?*\\', *map(chr, range(32))}
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -91,10 +100,20 @@ def check_free(out: Path) -> Path:
         return out
     if out.exists() or out.is_symlink():
         raise InputError(f"{named(out)} exists already; choose another folder or remove it first")
+    if _is_reserved(out.name):
+        raise InputError(
+            f"{named(out)}: not every system can have a folder called {quoted(out.name)}; use "
+            "letters, digits, '-', '_' and, inside, '.'; choose another --out"
+        )
     parent = next(folder for folder in out.absolute().parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise InputError(f"can't write into {named(parent)}; choose another folder")
     return out
+
+
+def _is_reserved(name: str) -> bool:
+    device = name.partition(".")[0].rstrip().upper()
+    return device in _DEVICES or name.endswith((".", " ")) or not _FORBIDDEN.isdisjoint(name)
 
 
 @contextlib.contextmanager

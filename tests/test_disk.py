@@ -1,7 +1,8 @@
-"""A disk that is full, in a real process: files may not grow beyond a limit soon reached."""
+"""Disks that are full or may not be written, in a real process."""
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +37,38 @@ def test_a_disk_that_is_full_leaves_nothing_and_is_told(tmp_path: Path) -> None:
     assert "bytes are free in this folder" in line
     assert (done.returncode, done.stdout) == (2, "")
     assert [path.name for path in tmp_path.iterdir() if path.name != "no"] == ["data.csv"]
+
+
+# A file system that nobody may write, as root as little as others, and that nobody else sees.
+_READ_ONLY = ("unshare", "--mount", "--map-root-user", "sh", "-c")
+_MOUNT = 'mount -t tmpfs -o ro,size=1m none "$0" && exec "$@"'
+
+
+def _can_mount(folder: Path) -> bool:
+    if not shutil.which("unshare"):
+        return False
+    command = [*_READ_ONLY, _MOUNT, str(folder), "true"]
+    return not subprocess.run(command, capture_output=True, check=False).returncode
+
+
+@pytest.mark.parametrize("name", ["train", "tune", "export run --to"])
+def test_a_disk_that_may_not_be_written_is_told_before_any_work(tmp_path: Path, name: str) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if not _can_mount(disk):
+        pytest.skip("no file system can be mounted here")
+    (tmp_path / "data.csv").write_text(csv(), "utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERASTEXTZOO_CACHE": "no"}
+    rest = f"{QUICK} --data data.csv --out" if name in ("train", "tune") else ""
+    words = f"{name} {rest} {disk / 'out'} --quiet".split()
+    done = subprocess.run(
+        [*_READ_ONLY, _MOUNT, str(disk), sys.executable, "-m", "kerastextzoo", *words],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = f"error: can't write into '{disk}'; choose another folder\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
+    assert not list(disk.iterdir())

@@ -37,7 +37,7 @@ ROWS = {
         1: "kernels layers optimizers text tokenizers token_places batching embeddings "
         "distribution precision schedules cost sentence_encoder wide network_file",
         0: "errors spec data splits formats reading decoding stored_texts docstrings cache "
-        "progress seeds storage rules label_checks label_sets templates",
+        "progress seeds storage records rules label_checks label_sets templates",
     }.items()
     for unit in units.split()
 }

@@ -16,6 +16,7 @@ from kerastextzoo.builders import get_spec
 from kerastextzoo.errors import InputError, KerasTextZooError
 from kerastextzoo.evaluation import OBJECTIVES
 from kerastextzoo.preparation import Preparation
+from kerastextzoo.records import DamagedRecordWarning, copy_of
 from kerastextzoo.run import Run
 from kerastextzoo.splits import Splits
 from kerastextzoo.text import TextConfig
@@ -162,15 +163,40 @@ def test_a_trial_that_was_deleted_is_trained_again(
     assert_same(run_search(preparation, copy, resume=True), result)
 
 
-@pytest.mark.parametrize("name", ["search.json", "trials/0001/trial.json"])
+RECORDS = ("search.json", "trials/0001/proposal.json", "trials/0001/trial.json")
+
+
+@pytest.mark.parametrize("name", RECORDS)
 def test_state_that_was_damaged_by_hand_is_named_and_kept(
     result: tuning.SearchResult, preparation: Preparation, tmp_path: Path, name: str
 ) -> None:
     copy = shutil.copytree(result.run.directory, tmp_path / "copy")
-    (copy / name).write_text('{"edited": ', "utf-8")
+    record, damaged = copy / name, '{"edited": '
+    good = record.read_text("utf-8")
+    record.write_text(damaged, "utf-8")
+    with pytest.warns(DamagedRecordWarning, match=f"{name}' can't be read: .*; its copy is used"):
+        assert_same(run_search(preparation, copy, resume=True), result)
+    assert record.read_text("utf-8") == good
+    assert record.with_name(f"{record.name}.damaged").read_text("utf-8") == damaged
+    # The other one may be damaged as well; nothing is guessed then, and nothing touched.
+    for path in (record, copy_of(record)):
+        path.write_text(damaged, "utf-8")
     with pytest.raises(InputError, match=f"{name}' can't be read: .*; restore it from a copy"):
         run_search(preparation, copy, resume=True)
-    assert (copy / name).read_text("utf-8") == '{"edited": '
+    assert record.read_text("utf-8") == damaged
+
+
+def test_a_training_whose_state_was_damaged_starts_anew(
+    result: tuning.SearchResult, preparation: Preparation, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_search(preparation, tmp_path / "out", track=Interrupt(1))
+    state = tmp_path / "out" / "trials" / "0001" / "checkpoint.npz"
+    state.parent.mkdir(exist_ok=True)
+    state.write_bytes(b"PK edited")
+    resumed = run_search(preparation, tmp_path / "out", resume=True)
+    assert_same(resumed, result)
+    assert state.with_name("checkpoint.npz.damaged").read_bytes() == b"PK edited"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from kerastextzoo.errors import InputError, named, quoted
-from kerastextzoo.storage import check_free, clear_leftovers, read_json, write_json
+from kerastextzoo.records import copy_of, read_record, write_record
+from kerastextzoo.storage import check_free, clear_leftovers, write_json
 
 MARKER = "search.json"
 _LOCK = "lock"
@@ -52,10 +53,10 @@ def held(
         raise InputError(_told_of_holder(out)) from None
     try:
         if resume:
-            _refuse_other(read_json(marker), identity, out)
+            _refuse_other(read_record(marker, mend=True), identity, out)
         elif marker.is_file():
             _empty(out)
-        write_json(marker, identity)
+        write_record(marker, identity)
         _note_holder(out)
         clear_leftovers(out)
         (out / "trials").mkdir(exist_ok=True)
@@ -70,7 +71,7 @@ def _is_start(out: Path) -> bool:
     """Say whether a search was killed there before it had written what it is."""
     names = {path.name for path in out.iterdir()} if out.is_dir() else set()
     hidden = {name for name in names if name.startswith(f".{MARKER}.") and name.endswith(".tmp")}
-    return _LOCK in names and not names - hidden - {_LOCK}
+    return _LOCK in names and not names - hidden - {_LOCK, copy_of(Path(MARKER)).name}
 
 
 def _note_holder(out: Path) -> None:

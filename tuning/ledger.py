@@ -13,7 +13,8 @@ from typing import Any
 
 from kerastextzoo.errors import InputError, named
 from kerastextzoo.evaluation import OBJECTIVES
-from kerastextzoo.storage import clear_leftovers, read_json, write_json
+from kerastextzoo.records import read_record, write_record
+from kerastextzoo.storage import clear_leftovers
 from kerastextzoo.tuning.oracles import Oracle
 from kerastextzoo.tuning.trials import Trial, ranked, read_trial, trial_folder
 
@@ -68,7 +69,7 @@ class Ledger:
             folder = trial_folder(self.out, number)
             if not (folder / PROPOSAL).exists():
                 break
-            recorded = read_json(folder / PROPOSAL)
+            recorded = read_record(folder / PROPOSAL, mend=True)
             for event in recorded["events"]:
                 if event is None:
                     self.oracle.ask()
@@ -83,7 +84,7 @@ class Ledger:
             self._events.clear()
             self.proposals.append(recorded)
             clear_leftovers(folder)
-            if trial := read_trial(folder):
+            if trial := read_trial(folder, mend=True):
                 self.note(trial)
             else:
                 waiting.append(number)
@@ -120,7 +121,7 @@ class Ledger:
             "hurdles": self._hurdles(),
             "save_from": self._least_kept(),
         }
-        write_json(folder / PROPOSAL, recorded)
+        write_record(folder / PROPOSAL, recorded)
         self._events = []
         self.proposals.append(recorded)
         return proposal.id

@@ -24,6 +24,7 @@ from kerastextzoo.errors import InputError, KerasTextZooError, named
 from kerastextzoo.evaluation import OBJECTIVES, choose_objective
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.progress import Track, silent
+from kerastextzoo.records import read_record, write_record
 from kerastextzoo.run import Run, copy_run, versions
 from kerastextzoo.seeds import derive_seed
 from kerastextzoo.storage import (
@@ -332,7 +333,7 @@ class _Search:
                 self._settle(ended)
         stopped = self._why_stopped()
         marker = self.out / MARKER
-        write_json(marker, {**read_json(marker), "stopped": stopped})
+        write_record(marker, {**read_record(marker), "stopped": stopped})
         trials = self.ledger.ranked()
         if not trials or trials[0].score is None:
             causes = pd.Series([trial.cause for trial in trials], dtype=object).value_counts()
@@ -459,7 +460,7 @@ class _Search:
             seed=job.seed,
             cause=cause,
         )
-        write_json(job.folder / RECORD, trial.record())
+        write_record(job.folder / RECORD, trial.record())
         (job.folder / CHECKPOINT).unlink(missing_ok=True)
         self.ledger.note(trial)
 

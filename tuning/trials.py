@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kerastextzoo.evaluation import OBJECTIVES
-from kerastextzoo.storage import read_json
+from kerastextzoo.records import read_record
 
 RECORD = "trial.json"
 MODEL = "model"
@@ -64,17 +64,22 @@ def trial_folder(search: Path, trial_id: int) -> Path:
     return search / "trials" / f"{trial_id:04d}"
 
 
-def read_trial(folder: Path) -> Trial | None:
+def read_trial(folder: Path, *, mend: bool = False) -> Trial | None:
     """Return what is recorded of the trial in a folder; None where it has not ended.
 
+    Args:
+        folder: Of the trial.
+        mend: Whether a damaged record is written anew from its copy.
+
     Raises:
-        InputError: The record is damaged.
+        InputError: The record is damaged, and so is its copy.
     """
     path = folder / RECORD
     if not path.exists():
         return None
+    found = read_record(path, mend=mend)
     known = {each.name for each in fields(Trial)}
-    return Trial(**{name: value for name, value in read_json(path).items() if name in known})
+    return Trial(**{name: value for name, value in found.items() if name in known})
 
 
 def is_better(score: float, other: float, objective: str) -> bool:

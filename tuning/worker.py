@@ -18,15 +18,18 @@ from typing import Any
 import keras
 
 from kerastextzoo.builders import get_spec
+from kerastextzoo.checkpoints import is_damaged
 from kerastextzoo.cost import count_multiply_adds
 from kerastextzoo.distribution import is_out_of_memory, take_share
+from kerastextzoo.records import set_aside, write_record
 from kerastextzoo.run import write_run
-from kerastextzoo.storage import is_disk_full, write_json
+from kerastextzoo.storage import is_disk_full
 from kerastextzoo.stored_preparation import StoredPreparation
 from kerastextzoo.training import Fitted, TrainingConfig, fit
 from kerastextzoo.tuning.trials import MODEL, RECORD, Trial, is_better
 
-CHECKPOINT = "checkpoint.npz"
+_STATE = "checkpoint"
+CHECKPOINT = f"{_STATE}.npz"
 PROGRESS = "progress.json"
 _SECONDS_BETWEEN_NEWS = 0.5
 _COUNTED_STEPS = 100
@@ -96,7 +99,7 @@ def work(job: Job) -> None:
         (job.folder / "error.txt").write_text(traceback.format_exc(), "utf-8")
         cause = f"{type(error).__name__}: {_essence(str(error))}"
         trial = _trial(job, job.training, status="failed", score=None, seconds=0.0, cause=cause)
-    write_json(job.folder / RECORD, trial.record())
+    write_record(job.folder / RECORD, trial.record())
     if job.until is None:
         (job.folder / CHECKPOINT).unlink(missing_ok=True)
     if job.continues:
@@ -127,6 +130,10 @@ def _train(job: Job) -> Trial:
         partial = job.folder / f".{CHECKPOINT}.tmp"
         shutil.copyfile(begun, partial)
         partial.replace(job.folder / CHECKPOINT)
+    for path in job.folder.glob(f"{_STATE}*.npz"):
+        if is_damaged(path):
+            # From the start it comes to the same.
+            set_aside(path)
     news = News(job.folder / PROGRESS)
     news.note_time("started")
     while True:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from kerastextzoo.console import settings_in_words
 from kerastextzoo.evaluation import OBJECTIVES
+from kerastextzoo.records import read_record
 from kerastextzoo.report.figures import draw_scores, shortened
 from kerastextzoo.report.svg import Canvas, told
 from kerastextzoo.storage import read_json
@@ -29,7 +30,7 @@ def describe_search(folder: Path) -> dict[str, Any]:
     from kerastextzoo.tuning.importance import importances
     from kerastextzoo.tuning.trials import ranked, read_trial
 
-    search = read_json(folder / "search.json")
+    search = read_record(folder / "search.json")
     objective = search["objective"]
     found = [read_trial(path.parent) for path in (folder / "trials").glob("*/trial.json")]
     trials = ranked([trial for trial in found if trial], objective)

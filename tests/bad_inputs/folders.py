@@ -42,6 +42,25 @@ FOLDERS = [
     Case("R10-NUL", files(data=csv()), f"{_TRAIN} --out 'a\0b'", REFUSED, ("--out", "null byte")),
     *(
         Case(
+            f"R10-{command.split()[0]}-{word}",
+            file(csv()),
+            f"{command} --out 'runs/{name}'",
+            REFUSED,
+            ("not every system", "use letters", "choose another"),
+        )
+        for command in (_TRAIN, _TUNE)
+        for word, name in (
+            ("device", "con"),
+            ("device-with-suffix", "Lpt1.run"),
+            ("colon", "a:b"),
+            ("star", "a*"),
+            ("line-break", "a\nb"),
+            ("dot", "run."),
+            ("space", "run "),
+        )
+    ),
+    *(
+        Case(
             f"R10-long-{command.split()[0]}",
             file(csv()),
             f"{command} --out {'n' * 300}",
