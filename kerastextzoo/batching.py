@@ -6,7 +6,7 @@ however much padding there is.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -43,6 +43,8 @@ class EncodedTexts:
     starts: npt.NDArray[np.int64]
     uncut: npt.NDArray[np.int64] | None = None
 
+    #: What models call a batch of them.
+    input_name: ClassVar[str] = "tokens"
     #: The numbers of a batch, those in the file, its name, and the shape of a token.
     batch_type: ClassVar[Any] = np.int32
     _stored_type: ClassVar[Any] = np.int32
@@ -102,6 +104,11 @@ class EncodedTexts:
             yield EncodedTexts(tokens, starts - starts[0], uncut)
 
     @property
+    def words(self) -> "EncodedTexts":
+        """Of the same texts what n-grams are made of: these ids."""
+        return self
+
+    @property
     def lengths(self) -> npt.NDArray[np.int64]:
         """Tokens of each text, `(texts,)`."""
         return np.diff(self.starts)
@@ -138,16 +145,67 @@ class EncodedVectors(EncodedTexts):
     significant digits, and on disk they are large. Batches have single precision; a step of padding
     is all zeros.
 
+    Attributes:
+        pieces: Ids of the pieces of words that the encoder cuts the texts into.
+
     Example:
         >>> texts = EncodedVectors(np.ones((3, 2), "float16"), np.array([0, 2, 3]))
         >>> texts.padded([0, 1]).tolist()
         [[[1.0, 1.0], [1.0, 1.0]], [[1.0, 1.0], [0.0, 0.0]]]
     """
 
+    pieces: EncodedTexts | None = None
+
+    input_name: ClassVar[str] = "vectors"
     batch_type: ClassVar[Any] = np.float32
     _stored_type: ClassVar[Any] = np.float16
     _file: ClassVar[str] = "vectors.float16"
     _features: ClassVar[tuple[int, ...]] = (-1,)
+    _pieces: ClassVar[str] = "pieces"
+
+    @property
+    def words(self) -> EncodedTexts:
+        """Of the same texts what n-grams are made of: the pieces of words."""
+        if self.pieces is None:
+            raise ValueError("these vectors came without the pieces of words that they are of")
+        return self.pieces
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Return the texts that `write` wrote, memory-mapped."""
+        pieces = folder / cls._pieces
+        return replace(
+            super().read(folder), pieces=EncodedTexts.read(pieces) if pieces.exists() else None
+        )
+
+    @classmethod
+    def write(cls, folder: Path, parts: Iterable[EncodedTexts]) -> None:
+        """Write texts that come part by part; of them, the pieces of words are kept in memory."""
+        pieces: list[EncodedTexts] = []
+        super().write(folder, cls._noting(parts, pieces))
+        if pieces:
+            (folder / cls._pieces).mkdir()
+            EncodedTexts.write(folder / cls._pieces, pieces)
+
+    @classmethod
+    def join(cls, parts: Iterable[EncodedTexts]) -> Self:
+        """Return texts that come part by part as one."""
+        pieces: list[EncodedTexts] = []
+        joined = super().join(cls._noting(parts, pieces))
+        return replace(joined, pieces=EncodedTexts.join(pieces) if pieces else None)
+
+    @staticmethod
+    def _noting(
+        parts: Iterable[EncodedTexts], pieces: list[EncodedTexts]
+    ) -> Iterator[EncodedTexts]:
+        for part in parts:
+            if isinstance(part, EncodedVectors) and part.pieces is not None:
+                pieces.append(part.pieces)
+            yield part
+
+    def take(self, rows: npt.ArrayLike) -> Self:
+        """Return some of the texts, in that order."""
+        return replace(super().take(rows), pieces=self.pieces and self.pieces.take(rows))
 
 
 def padded_length(lengths: npt.ArrayLike, longest: int) -> npt.NDArray[np.int64]:
@@ -235,7 +293,8 @@ class TrainingBatches:
     """Batches of token ids or vectors and label ids, shuffled anew for each epoch.
 
     Label ids are `(batch,)`, those of multi-label data `(batch, classes)`. With scores of the
-    texts, `(texts, classes)`, the first part of a batch is a mapping of `tokens` and `scores`.
+    texts, `(texts, classes)`, the first part of a batch is a mapping of `tokens`, or `vectors`, and
+    `scores`.
 
     Set `epoch` before each epoch; the order, and which words `word_dropout` replaces by the unknown
     one, depend on the seed and the epoch alone, so a training that goes on after a break meets the
@@ -291,7 +350,7 @@ class TrainingBatches:
                 dropped = rng.random(tokens.shape) < self.word_dropout
                 tokens[dropped & (tokens > 0)] = _UNKNOWN_ID
             scores = None if self.scores is None else self.scores[rows]
-            given = tokens if scores is None else {"tokens": tokens, "scores": scores}
+            given = tokens if scores is None else {self.texts.input_name: tokens, "scores": scores}
             yield given, self.label_ids[rows]
 
     def as_dataset(self) -> "tf.data.Dataset":
@@ -302,7 +361,7 @@ class TrainingBatches:
         texts = tf.TensorSpec(shape, self.texts.batch_type)
         if self.scores is not None:
             scores = tf.TensorSpec((None, *self.scores.shape[1:]), self.scores.dtype)
-            texts = {"tokens": texts, "scores": scores}
+            texts = {self.texts.input_name: texts, "scores": scores}
         labels = tf.TensorSpec((None, *self.label_ids.shape[1:]), self.label_ids.dtype)
         batches = tf.data.Dataset.from_generator(
             lambda: iter(self), output_signature=(texts, labels)

@@ -166,7 +166,7 @@ def _diagnose(
     y, truth = (np.asarray(label_ids[name][rows]) for name, rows in parts.items())
     inputs: Any = x
     if compiled.linear:
-        inputs = {"tokens": x, "scores": compiled.linear.scores[parts["train"]]}
+        inputs = {texts["train"].input_name: x, "scores": compiled.linear.scores[parts["train"]]}
     of_a_batch = -(-len(texts["train"]) // len(compiled.batches))
     return diagnose(
         compiled.network,

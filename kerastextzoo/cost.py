@@ -15,7 +15,8 @@ def count_multiply_adds(model: keras.Model, steps: int, *, training: bool = Fals
 
     Each matrix of weights is taken once for each position that its layer reads; attention compares
     all positions with each other on top. Training computes the gradient of the weights as well,
-    unless they are frozen, and that of what the layer reads, unless nothing below it learns.
+    unless they are frozen, and that of what the layer reads, unless nothing below it learns. Of an
+    ensemble, or of a network beside a linear model, the networks are counted: the rest looks up.
 
     Args:
         model: A Functional model from token ids `(batch, steps)`, or from vectors
@@ -30,6 +31,8 @@ def count_multiply_adds(model: keras.Model, steps: int, *, training: bool = Fals
         >>> count_multiply_adds(model, 10) == 10 * (4 + 8) * 4 * 8
         True
     """
+    if networks := [layer for layer in model.layers if isinstance(layer, keras.Model)]:
+        return sum(count_multiply_adds(each, steps, training=training) for each in networks)
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     reads = [keras.tree.flatten(layer.input) for layer in layers]
     text = keras.KerasTensor((1, steps, *model.inputs[0].shape[2:]), model.inputs[0].dtype)

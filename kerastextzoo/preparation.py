@@ -319,7 +319,7 @@ class Preparation:
         key = (ngrams, buckets)
         if key not in self._linear:
             self._linear[key] = fit_linear(
-                self.texts["train"],
+                self.texts["train"].words,
                 self.label_ids["train"],
                 len(self.label_names),
                 ngrams=ngrams,

@@ -20,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from kerastextzoo.batching import EncodedVectors
+from kerastextzoo.batching import EncodedTexts, EncodedVectors
 from kerastextzoo.errors import InputError, KerasTextZooError, named, quoted
 from kerastextzoo.storage import parse_json, read_json
 
@@ -197,7 +197,15 @@ class SentenceEncoder:
                 "choose another encoder"
             )
         starts = np.cumsum([0, *map(len, vectors)])
-        return EncodedVectors(half, starts, self._network.lengths(texts))
+        ids = self._network.pieces(texts)
+        read = [row[: self.max_length] for row in ids]
+        pieces = EncodedTexts(
+            # An id of 0 would be padding.
+            np.concatenate(read).astype(np.int32) + 1,
+            np.cumsum([0, *map(len, read)]),
+        )
+        uncut = np.array([len(row) for row in ids], np.int64)
+        return EncodedVectors(half, starts, uncut, pieces)
 
     @cached_property
     def _network(self) -> "Network":
@@ -264,10 +272,10 @@ class Network:
             logging.enable_progress_bar()
         self._model.max_seq_length = max_length
 
-    def lengths(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Return the tokens of each text, none cut off, `(texts,)`."""
-        found = self._model.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
-        return np.array([len(ids) for ids in found], np.int64)
+    def pieces(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of the pieces of words of each text, none cut off."""
+        found = self._model.tokenizer(list(texts), truncation=False, verbose=False)
+        return list(found["input_ids"])
 
     def vectors(self, texts: Sequence[str], pooled: bool) -> list[npt.NDArray[np.float32]]:
         """Return the vectors of each text, `(tokens, features)`, or `(1, features)` if pooled."""

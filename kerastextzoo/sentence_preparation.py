@@ -128,10 +128,6 @@ class SentencePreparation(Preparation):
         """Return the width of the vectors, whatever the arguments."""
         return self.texts["train"].tokens.shape[1], None
 
-    def linear(self, ngrams: int, buckets: int) -> None:
-        """Vectors have no n-grams, whatever the arguments."""
-        return
-
     def describe_embedding(self) -> str:
         """Say where vectors come from."""
         return f"sentence encoder {self.encoder.name}, SHA-256 {self.encoder.digest}"

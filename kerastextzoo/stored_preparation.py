@@ -174,7 +174,7 @@ class StoredPreparation(Preparation):
 
     def linear(self, ngrams: int, buckets: int) -> LinearModel | None:
         """Return what `Preparation.linear` did where `store_start` was called."""
-        if self.reads or not ngrams:
+        if not ngrams:
             return None
         with np.load(_linear(self.folder, ngrams, buckets), allow_pickle=False) as arrays:
             kept = {name: arrays[name] for name in arrays.files}

@@ -36,6 +36,7 @@ from kerastextzoo.progress import Track, silent
 from kerastextzoo.seeds import derive_seed
 from kerastextzoo.spec import ModelConfig
 from kerastextzoo.training_config import TrainingConfig
+from kerastextzoo.wide import WORDS
 
 __all__ = [
     "Fitted",
@@ -86,10 +87,14 @@ def predict_probabilities(model: keras.Model, texts: EncodedTexts) -> npt.NDArra
 
     Of a model for multi-label data they do not sum to 1.
     """
-    batches = plan_batches(texts.lengths, 1, batch_tokens=_PREDICTION_TOKENS)
+    reads_words = isinstance(model.input, dict)
+    lengths = np.maximum(texts.lengths, texts.words.lengths) if reads_words else texts.lengths
     answers = np.zeros((len(texts), model.output_shape[-1]), np.float32)
-    for rows in batches:
-        answers[rows] = keras.ops.convert_to_numpy(model.predict_on_batch(texts.padded(rows)))
+    for rows in plan_batches(lengths, 1, batch_tokens=_PREDICTION_TOKENS):
+        given: Any = texts.padded(rows)
+        if reads_words:
+            given = {texts.input_name: given, WORDS: texts.words.padded(rows)}
+        answers[rows] = keras.ops.convert_to_numpy(model.predict_on_batch(given))
     return answers
 
 
@@ -294,8 +299,10 @@ def _watch(preparation: Preparation, validate: Validate, tell: Callable[[Finding
 def _join(members: Sequence[Fitted], preparation: Preparation, objective: str) -> Fitted:
     """Make one model of several, which answers with the mean of their probabilities."""
     name = members[0].model.name
-    alone = members[0].model.input
-    texts = keras.Input(alone.shape[1:], dtype=alone.dtype, name=alone.name)
+    texts = keras.tree.map_structure(
+        lambda given: keras.Input(given.shape[1:], dtype=given.dtype, name=given.name),
+        members[0].model.input,
+    )
     answers = [
         keras.Model(member.model.input, member.model.output, name=f"{name}_{number}")(texts)
         for number, member in enumerate(members, 1)

@@ -11,14 +11,7 @@ from kerastextzoo.schedules import Decay
 from kerastextzoo.spec import Config, Count, Rate, SearchSpace, split_at_commas
 
 #: Settings that say nothing to a model that reads vectors in place of token ids.
-OF_TOKENS = (
-    "embedding",
-    "embedding_features",
-    "embedding_updates",
-    "word_dropout",
-    "wide_ngrams",
-    "wide_buckets",
-)
+OF_TOKENS = ("embedding", "embedding_features", "embedding_updates", "word_dropout")
 
 
 class TrainingConfig(Config):
@@ -58,7 +51,8 @@ class TrainingConfig(Config):
     """Share of the words that training replaces by the unknown word."""
     wide_ngrams: Annotated[int, Field(ge=0, le=5)] = 0
     """Tokens of the longest n-gram of a linear model beside the network, which then learns what
-    that does not know; 0: the network alone."""
+    that does not know; 0: the network alone. Beside a sentence encoder, a token is a piece of a
+    word as the encoder cuts it."""
     wide_buckets: Count = 2**18
     """Rows of the linear model's table, into which n-grams are hashed."""
     ensemble: Count = 1

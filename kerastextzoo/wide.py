@@ -25,6 +25,8 @@ _FOLDS = 5
 _TOKENS_AT_ONCE = 2**15
 _GAINS = np.geomspace(0.5, 16, 31)
 _SHIFT = "classes"
+#: What a model of vectors calls the ids that n-grams are made of.
+WORDS = "words"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -48,22 +50,34 @@ class LinearModel:
     multi_label: bool
 
     def beside(self, network: keras.Model) -> keras.Model:
-        """Put a network on top: `tokens` and `scores` `(batch, classes)` to probabilities."""
+        """Put a network on top: what it reads and `scores` `(batch, classes)` to probabilities."""
         scores = keras.Input(self.bias.shape, name="scores")
-        tokens = keras.Input((None,), dtype="int32", name="tokens")
+        text = _input_like(network)
         shift = ShiftByScores(self.gain, self.multi_label, dtype="float32", name=_SHIFT)
-        shifted = shift([network(tokens), scores])
-        return keras.Model({"tokens": tokens, "scores": scores}, shifted, name=network.name)
+        shifted = shift([network(text), scores])
+        return keras.Model({text.name: text, "scores": scores}, shifted, name=network.name)
 
     def serve(self, trained: keras.Model) -> keras.Model:
-        """Return what `beside` made as a model of token ids alone, which shares its weights."""
+        """Return what `beside` made as a model that finds the scores itself and shares its weights.
+
+        It reads token ids; or, where the network reads vectors, a mapping of these and of the ids
+        of the `words` that n-grams are made of.
+        """
         network, shift = (trained.get_layer(name) for name in (trained.name, _SHIFT))
-        tokens = keras.Input((None,), dtype="int32", name="tokens")
+        text = _input_like(network)
+        by_words = text.name == EncodedTexts.input_name
+        tokens = text if by_words else keras.Input((None,), dtype="int32", name=WORDS)
         buckets, classes = len(self.table) - 1, len(self.bias)
         linear = LinearNGrams(classes, self.ngrams, buckets, dtype="float32", name="linear")
         scores = linear(tokens)
         linear.set_weights([self.table, self.bias])
-        return keras.Model(tokens, shift([network(tokens), scores]), name=trained.name)
+        reads = text if by_words else {text.name: text, WORDS: tokens}
+        return keras.Model(reads, shift([network(text), scores]), name=trained.name)
+
+
+def _input_like(network: keras.Model) -> Any:
+    given = network.input
+    return keras.Input(given.shape[1:], dtype=given.dtype, name=given.name)
 
 
 def fit_linear(

@@ -7,6 +7,7 @@ import pytest
 
 from kerastextzoo.builders import create_model
 from kerastextzoo.cost import count_multiply_adds
+from kerastextzoo.layers import LinearNGrams, ShiftByScores
 
 STEPS = 10
 # Features of a token, classes, and the settings that the counts below use.
@@ -34,6 +35,20 @@ COUNTS: list[tuple[str, dict[str, Any], int]] = [
 def test_an_answer(name: str, settings: dict[str, Any], count: int) -> None:
     model = create_model(name, vocabulary_size=40, num_classes=CLASSES, embedding=WIDTH, **settings)
     assert count_multiply_adds(model, STEPS) == count
+
+
+def test_networks_that_are_parts_are_counted_each() -> None:
+    alone = create_model("lstm", vocabulary_size=40, num_classes=CLASSES, embedding=WIDTH)
+    once = count_multiply_adds(alone, STEPS)
+    tokens = keras.Input((None,), dtype="int32")
+    # Called a second time, so that it has more than one place in a graph.
+    keras.Model(tokens, alone(tokens))
+    scores = LinearNGrams(CLASSES, ngrams=2, buckets=9)(tokens)
+    beside = keras.Model(tokens, ShiftByScores()([alone(tokens), scores]))
+    assert count_multiply_adds(beside, STEPS) == once
+    other = create_model("cnn", vocabulary_size=40, num_classes=CLASSES, embedding=WIDTH)
+    both = keras.Model(tokens, keras.layers.Average()([beside(tokens), other(tokens)]))
+    assert count_multiply_adds(both, STEPS) == once + count_multiply_adds(other, STEPS)
 
 
 def test_training_takes_three_passes_and_two_where_nothing_below_learns() -> None:

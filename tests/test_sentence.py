@@ -18,7 +18,7 @@ from fake_encoder import LONGEST, FakeNetwork, use_fake, write_encoder
 
 from kerastextzoo import sentence_encoder
 from kerastextzoo.answering import AnswerWarning
-from kerastextzoo.batching import EncodedVectors, TrainingBatches
+from kerastextzoo.batching import EncodedTexts, EncodedVectors, TrainingBatches
 from kerastextzoo.builders import create_model, get_spec
 from kerastextzoo.builders.sentence import SentenceConfig
 from kerastextzoo.data import Dataset
@@ -93,11 +93,18 @@ def test_a_matrix_is_no_width_of_vectors() -> None:
 
 def test_vectors_come_back_from_disk_and_in_batches(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    texts = EncodedVectors(rng.normal(size=(6, 4)).astype(np.float16), np.array([0, 1, 3, 6]))
-    EncodedVectors.write(tmp_path, [texts.take([0]), texts.take([1, 2])])
+    pieces = EncodedTexts(np.arange(7, dtype=np.int32), np.array([0, 2, 3, 7]))
+    vectors = rng.normal(size=(6, 4)).astype(np.float16)
+    texts = EncodedVectors(vectors, np.array([0, 1, 3, 6]), pieces=pieces)
+    parts = [texts.take([0]), texts.take([1, 2])]
+    EncodedVectors.write(tmp_path, parts)
     read = EncodedVectors.read(tmp_path)
     assert isinstance(read.tokens, np.memmap)
-    np.testing.assert_array_equal(read.tokens, texts.tokens)
+    for back in (read, EncodedVectors.join(parts)):
+        np.testing.assert_array_equal(back.tokens, texts.tokens)
+        np.testing.assert_array_equal(back.words.tokens, pieces.tokens)
+        np.testing.assert_array_equal(back.words.starts, pieces.starts)
+    assert texts.take([2]).words.tokens.tolist() == [3, 4, 5, 6]
     assert EncodedVectors.join([]).lengths.tolist() == []
     batches = TrainingBatches(read, np.arange(3, dtype=np.int32), batch_size=2, seed=0)
     seen: dict[int, np.ndarray] = {}
@@ -130,6 +137,28 @@ def test_a_run_records_its_encoder_and_answers_as_in_training(
     np.testing.assert_allclose(alone, together, atol=1e-5)
     with pytest.warns(AnswerWarning, match=r"1 of 2 texts are empty .*; each is answered like"):
         run.predict_proba(["Never seen: zyx.", " "])
+
+
+@pytest.mark.parametrize(("head", "members"), [("dense", 1), ("cnn", 2)])
+def test_a_linear_model_of_pieces_of_words_goes_beside_it(
+    splits: Splits, encoder: Path, tmp_path: Path, head: str, members: int
+) -> None:
+    preparation, settings = prepared(splits, encoder, head=head)
+    assert len(preparation.texts["train"].words) == len(preparation.texts["train"])
+    wide = QUICK.replace(epochs=1, wide_ngrams=2, wide_buckets=2**16, ensemble=members)
+    run = train(preparation, "sentence", tmp_path / "run", settings=settings, config=wide)
+    alone = train(preparation, "sentence", tmp_path / "alone", settings=settings,
+                  config=wide.replace(wide_ngrams=0))  # fmt: skip
+    # One epoch on one vector a text tells little; the words themselves tell more.
+    gained = run.metrics["val_accuracy"] - alone.metrics["val_accuracy"]
+    assert gained > (0.05 if head == "dense" else 0)
+    texts = splits.validation.texts[:12]
+    loaded = Run(run.directory)
+    together = loaded.predict_proba(texts)
+    np.testing.assert_array_equal(together, run.predict_proba(texts))
+    assert loaded.evaluate(splits.validation).accuracy == run.metrics["val_accuracy"]
+    one_by_one = [loaded.predict_proba([text])[0] for text in texts]
+    np.testing.assert_allclose(one_by_one, together, atol=1e-5)
 
 
 def test_words_that_occur_once_are_no_obstacle(encoder: Path) -> None:
@@ -299,7 +328,8 @@ def test_settings_without_effect_are_told(encoder: Path, tmp_path: Path) -> None
 
 
 def test_tune_compare_and_no_export(command: Command, encoder: Path, data: Path) -> None:
-    options = ("--data", data, "--epochs", 1, "--set", f"encoder={encoder}")
+    options = ("--data", data, "--epochs", 1, "--set", f"encoder={encoder}",
+               "--set", "wide_ngrams=2", "--set", "wide_buckets=4096")  # fmt: skip
     tuned = command.json("tune", "--model", "sentence", *options, "--max-trials", 3, "--out", "t")
     assert tuned["saved_model"] is None
     assert [trial["status"] for trial in tuned["trials"]] == ["completed"] * 3
