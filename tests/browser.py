@@ -1,12 +1,16 @@
-"""Opens a page in a browser without a screen, at several widths, and tells what is to be seen."""
+"""Opens a page in a browser without a screen: tells what is to be seen, types and clicks."""
 
 import html
 import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FLAGS = (
@@ -16,9 +20,9 @@ _FLAGS = (
     "--disable-background-networking",
     "--no-first-run",
     "--window-size=1700,900",
-    "--virtual-time-budget=5000",
-    "--enable-logging=stderr",
 )
+_DUMPED = ("--virtual-time-budget=5000", "--enable-logging=stderr", "--dump-dom")
+_DRIVER = "chromedriver"
 # In a frame of each width: how wide the page is, and what of its pictures is cut off or too small.
 _LOOK = """
 addEventListener("load", () => {
@@ -57,6 +61,26 @@ def find_browser() -> str | None:
     return next((found for name in _NAMES if (found := shutil.which(name))), None)
 
 
+def can_be_driven() -> bool:
+    """Say whether there are a Chromium and its driver."""
+    return bool(find_browser() and shutil.which(_DRIVER))
+
+
+@contextmanager
+def driven(profile: Path) -> Iterator[Chrome]:
+    """Give a browser to type and click in."""
+    options = ChromeOptions()
+    options.binary_location = str(find_browser())
+    for flag in (*_FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = Chrome(options, ChromeService(shutil.which(_DRIVER)))
+    try:
+        yield browser
+    finally:
+        browser.quit()
+
+
 def look_at(page: Path, widths: tuple[int, ...], folder: Path, *, dark: bool) -> list[Any]:
     """Return what is seen of the page at each width; nothing may be told on the console."""
     content = html.escape(page.read_text("utf-8"), quote=True)
@@ -82,7 +106,7 @@ def look_at(page: Path, widths: tuple[int, ...], folder: Path, *, dark: bool) ->
 def open_page(url: str, profile: Path, *flags: str) -> str:
     """Return the page of a URL as it is once its scripts are done; the console stays silent."""
     done = subprocess.run(
-        [str(find_browser()), *_FLAGS, f"--user-data-dir={profile}", *flags, "--dump-dom", url],
+        [str(find_browser()), *_FLAGS, f"--user-data-dir={profile}", *flags, *_DUMPED, url],
         capture_output=True,
         text=True,
         check=True,

@@ -19,8 +19,11 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 import numpy.typing as npt
 import pytest
-from browser import find_browser, look_at, open_page
+from browser import can_be_driven, driven, find_browser, look_at, open_page
 from commands import Command
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
 
 from kerastextzoo.builders import get_spec
 from kerastextzoo.data import Dataset
@@ -374,6 +377,51 @@ def test_page_shows_bars_and_the_words_that_count(server: Server, tmp_path: Path
     assert (deepest[0], deepest[2], deepest[3]) == ("for", "70", "劣")
     assert {word for _, unknown, _, word in words if unknown} >= {"😀", "b"}
     assert "<b>" not in seen
+
+
+@pytest.mark.skipif(not can_be_driven(), reason="no Chromium with its driver is installed")
+def test_page_answers_whoever_types_and_clicks(server: Server, tmp_path: Path) -> None:
+    with driven(tmp_path / "profile") as browser:
+        browser.get(server.told["url"])
+        wait = WebDriverWait(browser, 60)
+
+        def shown(name: str) -> str:
+            return str(browser.find_element(By.ID, name).text)
+
+        def pressed() -> list[str]:
+            bars = browser.find_elements(By.CSS_SELECTOR, "#bars button[aria-pressed=true] .name")
+            return [bar.text for bar in bars]
+
+        assert not browser.find_element(By.ID, "result").is_displayed()
+        # The cursor is in the field already.
+        browser.switch_to.active_element.send_keys("这部电影劣")
+        browser.find_element(By.ID, "ask").click()
+        wait.until(lambda _: shown("answer") == EVIL)
+        assert (pressed(), shown("explained")) == ([EVIL], EVIL)
+        # Another label's words, by the keyboard alone.
+        other = browser.find_elements(By.CSS_SELECTOR, "#bars button")[1]
+        other.send_keys(Keys.ENTER)
+        wait.until(lambda _: shown("explained") == "好评")
+        assert pressed() == ["好评"]
+        against = browser.find_element(By.CSS_SELECTOR, "#words .against")
+        assert (against.text, shown("answer")) == ("劣", EVIL)
+        # A second text, sent from the field.
+        field = browser.find_element(By.ID, "text")
+        field.clear()
+        field.send_keys("大家看过了，佳", Keys.CONTROL + Keys.ENTER)
+        wait.until(lambda _: shown("answer") == "好评")
+        # One that is refused takes the answer away, and the next one brings it back.
+        browser.execute_script("arguments[0].value = arguments[1]", field, LONG)
+        browser.find_element(By.ID, "ask").click()
+        wait.until(lambda _: shown("error") == "texts[0] has 2,001 characters; at most 2,000")
+        assert not browser.find_element(By.ID, "result").is_displayed()
+        field.clear()
+        field.send_keys("劣", Keys.CONTROL + Keys.ENTER)
+        wait.until(lambda _: shown("answer") == EVIL)
+        assert not browser.find_element(By.ID, "error").is_displayed()
+        told = [line["message"] for line in browser.get_log("browser")]  # type: ignore[no-untyped-call]
+        # Of all this, the browser itself remarks upon the request that was refused.
+        assert [line for line in told if "413" not in line] == []
 
 
 @needs_browser
