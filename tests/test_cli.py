@@ -296,9 +296,9 @@ def test_interrupted_tune_is_status_130_and_resume_ends_where_it_would_have(
 ) -> None:
     options = ["--model", "cnn", "--data", data, "--max-trials", "3", *QUICK, "--json"]
     child = launch("tune", *options, "--out", "out", cwd=tmp_path)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (tmp_path / "out/trials/0000/trial.json").exists():
-        assert time.monotonic() < deadline, "no trial in two minutes"
+        assert time.monotonic() < deadline, "no trial in five minutes"
         assert child.poll() is None
         time.sleep(0.01)
     child.send_signal(signal.SIGINT)
@@ -310,7 +310,7 @@ def test_interrupted_tune_is_status_130_and_resume_ends_where_it_would_have(
     assert 1 <= len(done) < 3
 
     def tuned(*more: str) -> Any:
-        found, _ = launch("tune", *options, *more, cwd=tmp_path).communicate(timeout=180)
+        found, _ = launch("tune", *options, *more, cwd=tmp_path).communicate(timeout=600)
         result = json.loads(found)
         trials = [{**trial, "seconds": 0} for trial in result["trials"]]
         return result, trials
