@@ -116,7 +116,8 @@ def mended(pair: Pair, seed: int) -> dict[str, float] | None:
 
 def renumbered(y: Any, twin: Program, changed: Program) -> Any:
     """Return the classes of held-out rows as the mended program numbers them."""
-    if np.ndim(y) != 1 or np.shape(twin.y) != np.shape(changed.y):
+    same_rows = np.array_equal(twin.x, changed.x)
+    if np.ndim(y) != 1 or np.shape(twin.y) != np.shape(changed.y) or not same_rows:
         return y
     numbers = dict(zip(np.ravel(twin.y), np.ravel(changed.y), strict=True))
     return np.array([numbers[each] for each in y])
