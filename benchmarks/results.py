@@ -194,11 +194,14 @@ def _git(*words: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def make_vectors(plan: dict[str, Any], places: dict[str, Path]) -> None:
-    """Train the word vectors that are not there yet."""
+def make_vectors(
+    plan: dict[str, Any], places: dict[str, Path], experiments: Sequence[Experiment]
+) -> None:
+    """Train the word vectors that the experiments need and that are not there yet."""
+    needed = {word for each in experiments for word in each.command}
     for name, words in plan.get("vectors", {}).items():
         target = places["scratch"] / name
-        if not target.exists():
+        if f"{{scratch}}/{name}" in needed and not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             filled = [word.format(**places) for word in words]
             _call(*filled, "--to", str(target), "--json", "--quiet")
@@ -385,7 +388,7 @@ def main() -> None:
     print(f"{len(chosen) - len(missing)} of {len(chosen)} are recorded", file=sys.stderr)
     started = time.monotonic()
     if missing and arguments.minutes:
-        make_vectors(plan, places)
+        make_vectors(plan, places, missing)
     for each in missing:
         if time.monotonic() - started > 60 * arguments.minutes:
             break
