@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer.main
+from commands import Command
 
 from kerastextzoo.builders import MODELS, list_models
 from kerastextzoo.cli import app
@@ -99,3 +101,17 @@ def test_python_of_the_readme_runs(tmp_path: Path) -> None:
     )
     assert found.returncode == 0, found.stderr
     assert (tmp_path / "runs/films/manifest.json").is_file()
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_way_from_a_csv_file_to_a_server_runs(command: Command) -> None:
+    reviews = blocks("docs/tutorials/first-classifier.md", "python")[0]
+    exec(compile(reviews, "reviews", "exec"), {})
+    (way,) = [block for block in blocks("README.md", "sh") if "curl" in block]
+    lines = [shlex.split(line) for line in re.findall(r"^kerastextzoo ([^#\n]*)", way, flags=re.M)]
+    # The last one does not end by itself; tests/test_serving.py starts it.
+    *steps, last = lines
+    assert last == ["serve", "runs/reviews"]
+    for step in steps:
+        status, _, err = command(*step)
+        assert status == 0, f"{step}: {err}"
