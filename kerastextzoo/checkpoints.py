@@ -68,11 +68,12 @@ def of_member(path: Path | None, number: int) -> Path | None:
 
 
 def is_damaged(path: Path) -> bool:
-    """Say whether a file is there that holds no whole checkpoint."""
+    """Say whether a file holds no whole checkpoint."""
     try:
-        return path.exists() and not _read(path)
+        _read(path)
     except InputError:
         return True
+    return False
 
 
 class Checkpoint(keras.callbacks.Callback):

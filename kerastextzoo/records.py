@@ -3,6 +3,7 @@
 A record is there when its own file is; its copy is written first.
 """
 
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,14 @@ def write_record(path: Path, content: Any) -> None:
     write_json(path, content)
 
 
-def set_aside(path: Path) -> Path:
-    """Give a damaged file another name, so that it is neither used nor lost; return that name."""
-    return path.replace(path.with_name(f"{path.name}.damaged"))
+def damaged_of(path: Path) -> Path:
+    """Return where a damaged file is kept.
+
+    Example:
+        >>> damaged_of(Path("trials", "trial.json")).as_posix()
+        'trials/trial.json.damaged'
+    """
+    return path.with_name(f"{path.name}.damaged")
 
 
 def read_record(path: Path, *, mend: bool = False) -> Any:
@@ -60,8 +66,9 @@ def read_record(path: Path, *, mend: bool = False) -> Any:
             raise error from None
         told = f"{str(error).rpartition(';')[0]}; its copy is used"
     if mend:
-        kept = set_aside(path)
+        # Not renamed: without a file of its name a record is not there.
+        shutil.copyfile(path, damaged_of(path))
         write_json(path, content)
-        told = f"{told}, and what was damaged is kept as {named(kept.name)}"
+        told = f"{told}, and what was damaged is kept as {named(damaged_of(path).name)}"
     warnings.warn(told, DamagedRecordWarning, stacklevel=2)
     return content

@@ -36,7 +36,7 @@ from kerastextzoo.progress import Track, silent
 from kerastextzoo.seeds import derive_seed
 from kerastextzoo.spec import ModelConfig
 from kerastextzoo.training_config import TrainingConfig
-from kerastextzoo.wide import WORDS
+from kerastextzoo.wide import WORDS, input_like
 
 __all__ = [
     "Fitted",
@@ -299,10 +299,7 @@ def _watch(preparation: Preparation, validate: Validate, tell: Callable[[Finding
 def _join(members: Sequence[Fitted], preparation: Preparation, objective: str) -> Fitted:
     """Make one model of several, which answers with the mean of their probabilities."""
     name = members[0].model.name
-    texts = keras.tree.map_structure(
-        lambda given: keras.Input(given.shape[1:], dtype=given.dtype, name=given.name),
-        members[0].model.input,
-    )
+    texts = keras.tree.map_structure(input_like, members[0].model.input)
     answers = [
         keras.Model(member.model.input, member.model.output, name=f"{name}_{number}")(texts)
         for number, member in enumerate(members, 1)

@@ -52,7 +52,7 @@ class LinearModel:
     def beside(self, network: keras.Model) -> keras.Model:
         """Put a network on top: what it reads and `scores` `(batch, classes)` to probabilities."""
         scores = keras.Input(self.bias.shape, name="scores")
-        text = _input_like(network)
+        text = input_like(network.input)
         shift = ShiftByScores(self.gain, self.multi_label, dtype="float32", name=_SHIFT)
         shifted = shift([network(text), scores])
         return keras.Model({text.name: text, "scores": scores}, shifted, name=network.name)
@@ -64,7 +64,7 @@ class LinearModel:
         of the `words` that n-grams are made of.
         """
         network, shift = (trained.get_layer(name) for name in (trained.name, _SHIFT))
-        text = _input_like(network)
+        text = input_like(network.input)
         by_words = text.name == EncodedTexts.input_name
         tokens = text if by_words else keras.Input((None,), dtype="int32", name=WORDS)
         buckets, classes = len(self.table) - 1, len(self.bias)
@@ -75,8 +75,8 @@ class LinearModel:
         return keras.Model(reads, shift([network(text), scores]), name=trained.name)
 
 
-def _input_like(network: keras.Model) -> Any:
-    given = network.input
+def input_like(given: Any) -> Any:
+    """Return an input of the shape, type and name of another."""
     return keras.Input(given.shape[1:], dtype=given.dtype, name=given.name)
 
 

@@ -21,7 +21,7 @@ from kerastextzoo.builders import get_spec
 from kerastextzoo.checkpoints import is_damaged
 from kerastextzoo.cost import count_multiply_adds
 from kerastextzoo.distribution import is_out_of_memory, take_share
-from kerastextzoo.records import set_aside, write_record
+from kerastextzoo.records import damaged_of, write_record
 from kerastextzoo.run import write_run
 from kerastextzoo.storage import is_disk_full
 from kerastextzoo.stored_preparation import StoredPreparation
@@ -133,7 +133,7 @@ def _train(job: Job) -> Trial:
     for path in job.folder.glob(f"{_STATE}*.npz"):
         if is_damaged(path):
             # From the start it comes to the same.
-            set_aside(path)
+            path.replace(damaged_of(path))
     news = News(job.folder / PROGRESS)
     news.note_time("started")
     while True:
