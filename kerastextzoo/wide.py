@@ -8,6 +8,7 @@ learn. What is saved is one model, which finds the n-grams itself.
 References:
     Wolpert 1992, https://doi.org/10.1016/S0893-6080(05)80023-1 (scores by folds)
     Cheng et al. 2016, https://arxiv.org/abs/1606.07792 (wide and deep)
+    Wang and Manning 2012, https://aclanthology.org/P12-2018 (naive Bayes below the linear model)
 """
 
 from dataclasses import dataclass
@@ -90,7 +91,9 @@ def fit_linear(
     seed: int = 0,
     track: Track = silent,
 ) -> LinearModel:
-    """Fit linear support vector machines, one a class, to the weighted n-grams of texts.
+    """Fit linear support vector machines, one a class, to the n-grams of texts.
+
+    An n-gram counts once in a text, by its rarity and by how much it alone speaks for the class.
 
     Args:
         texts: Token ids.
@@ -108,15 +111,15 @@ def fit_linear(
     # The second of two classes says all there is to say about the first.
     mirrored = not multi_label and classes == 2  # noqa: PLR2004
     known = truth[:, 1:] if mirrored else truth
-    counts, rarity = _count(texts, ngrams, buckets)
+    present, rarity = _find(texts, ngrams, buckets)
     scores = np.zeros(known.shape)
     folds = KFold(min(_FOLDS, len(texts)), shuffle=True, random_state=seed).split(known)
     for number, (others, fold) in enumerate(folds):
         track("fitting the linear model", number, _FOLDS + 1, "")
-        weights, bias = _fit(counts[others], known[others])
-        scores[fold] = counts[fold] @ weights + bias
+        weights, bias = _fit(present[others], known[others])
+        scores[fold] = present[fold] @ weights + bias
     track("fitting the linear model", _FOLDS, _FOLDS + 1, "")
-    weights, bias = _fit(counts, known)
+    weights, bias = _fit(present, known)
     if mirrored:
         weights, bias, scores = (np.hstack([-each, each]) for each in (weights, bias, scores))
     table = np.column_stack([weights * rarity[:, None], rarity**2])
@@ -132,41 +135,55 @@ def fit_linear(
     )
 
 
-def _count(texts: EncodedTexts, ngrams: int, buckets: int) -> tuple[Any, npt.NDArray[np.float64]]:
-    """Count n-grams, `(texts, buckets + 1)`, weighted and scaled as `LinearNGrams` does.
+def _find(texts: EncodedTexts, ngrams: int, buckets: int) -> tuple[Any, npt.NDArray[np.float64]]:
+    """Find the n-grams that each text has, `(texts, buckets + 1)`, scaled as `LinearNGrams` does.
 
-    Returns the counts, and the weight of each bucket: the rarer its n-grams, the more.
+    Returns their weights, the same however often a text has them, and the weight of each bucket:
+    the rarer its n-grams, the more.
     """
-    from scipy.sparse import coo_array, diags_array
+    from scipy.sparse import csr_array, diags_array
 
     layer = HashedNGrams(buckets, range(1, ngrams + 1))
     rows, columns = [], []
     for batch in plan_batches(texts.lengths, 1, batch_tokens=_TOKENS_AT_ONCE):
         hashed = keras.ops.convert_to_numpy(layer(texts.padded(batch)))
-        places, steps = hashed.nonzero()
-        rows.append(batch[places])
-        columns.append(hashed[places, steps])
+        for row, buckets_of_row in zip(batch, hashed, strict=True):
+            found = np.unique(buckets_of_row[buckets_of_row > 0])
+            rows.append(np.full(len(found), row))
+            columns.append(found)
     # liblinear takes no wider ones.
     row, column = (np.concatenate(each).astype(np.int32) for each in (rows, columns))
-    counts = coo_array((np.ones(len(row)), (row, column)), shape=(len(texts), buckets + 1)).tocsr()
-    rarity = np.log((1 + len(texts)) / (1 + np.bincount(counts.indices, minlength=buckets + 1))) + 1
-    lengths = np.sqrt(counts @ rarity**2)
-    return diags_array(1 / lengths) @ counts @ diags_array(rarity), rarity
+    present = csr_array((np.ones(len(row)), (row, column)), shape=(len(texts), buckets + 1))
+    frequency = np.bincount(column, minlength=buckets + 1)
+    rarity = np.log((1 + len(texts)) / (1 + frequency)) + 1
+    lengths = np.sqrt(present @ rarity**2)
+    return diags_array(1 / lengths) @ present @ diags_array(rarity), rarity
 
 
-def _fit(counts: Any, truth: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+def _fit(present: Any, truth: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Fit one model a column of the truth: weights `(buckets + 1, columns)`, bias `(columns,)`."""
+    from scipy.sparse import diags_array
     from sklearn.svm import LinearSVC
 
-    weights, bias = np.zeros((counts.shape[1], truth.shape[1])), np.zeros(truth.shape[1])
+    weights, bias = np.zeros((present.shape[1], truth.shape[1])), np.zeros(truth.shape[1])
     for column, known in enumerate(truth.T):
         if known.any() and not known.all():
-            model = LinearSVC(random_state=0).fit(counts, known)
-            weights[:, column], bias[column] = model.coef_[0], model.intercept_[0]
+            evidence = _log_odds(present, known)
+            model = LinearSVC(random_state=0).fit(present @ diags_array(evidence), known)
+            weights[:, column], bias[column] = evidence * model.coef_[0], model.intercept_[0]
         else:
             # All texts, or none, are of the class: there is nothing to learn.
             bias[column] = 1.0 if known.all() else -1.0
     return weights, bias
+
+
+def _log_odds(present: Any, known: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Return how much each bucket alone speaks for the class, as naive Bayes has it."""
+    shares = []
+    for rows in (known, ~known):
+        texts = 1 + np.bincount(present[rows].indices, minlength=present.shape[1])
+        shares.append(np.log(texts / texts.sum()))
+    return np.asarray(shares[0] - shares[1])
 
 
 def _best_gain(

@@ -70,9 +70,10 @@ class HashedNGrams(keras.layers.Layer):
 class LinearNGrams(keras.layers.Layer):
     """Scores of a linear model of n-grams, fitted elsewhere.
 
-    Token ids `(batch, steps)` to scores `(batch, classes)`: the rows of the n-grams' buckets are
-    added up; all columns but the last are divided by the root of the last one, which holds squared
-    lengths, and moved by a bias. There is no mask in or out; padding (id 0) counts for nothing.
+    Token ids `(batch, steps)` to scores `(batch, classes)`: the rows of the buckets that the text's
+    n-grams fall into are added up, each once; all columns but the last are divided by the root of
+    the last one, which holds squared lengths, and moved by a bias. There is no mask in or out;
+    padding (id 0) counts for nothing.
 
     The weights are `table` `(buckets + 1, classes + 1)`, whose row 0 is zero, and `bias`
     `(classes,)`. Training leaves them alone.
@@ -86,8 +87,8 @@ class LinearNGrams(keras.layers.Layer):
         >>> layer = LinearNGrams(2, ngrams=1, buckets=1)
         >>> _ = layer(ops.array([[5]]))
         >>> layer.set_weights([ops.array([[0, 0, 0], [1, 3, 4]]), ops.array([0, 1])])
-        >>> layer(ops.array([[5, 6, 0], [5, 0, 0]])).numpy().round(2).tolist()
-        [[0.7099999785423279, 3.119999885559082], [0.5, 2.5]]
+        >>> layer(ops.array([[5, 5, 0], [5, 0, 0]])).numpy().round(2).tolist()
+        [[0.5, 2.5], [0.5, 2.5]]
     """
 
     def __init__(self, classes: int, ngrams: int, buckets: int, **kwargs: Any) -> None:
@@ -103,7 +104,10 @@ class LinearNGrams(keras.layers.Layer):
 
     def call(self, tokens: Any) -> Any:
         """Look the n-grams up and add them."""
-        total = ops.sum(ops.take(self.table, self.hashed(tokens), axis=0), axis=1)
+        buckets = ops.sort(self.hashed(tokens), axis=1)
+        again = ops.pad(buckets[:, 1:] == buckets[:, :-1], [[0, 0], [1, 0]])
+        rows = ops.take(self.table, ops.where(again, 0, buckets), axis=0)
+        total = ops.sum(rows, axis=1)
         length = ops.sqrt(ops.maximum(total[:, -1:], keras.config.epsilon()))
         return total[:, :-1] / length + self.bias
 
