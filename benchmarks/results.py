@@ -68,7 +68,7 @@ class Experiment:
     @property
     def command(self) -> tuple[str, ...]:
         """What is run, after `kerastextzoo`."""
-        if self.what == BASELINES:
+        if self.what.startswith(BASELINES):
             head: tuple[str, ...] = ("compare", "--models", "none")
         elif self.what.startswith(RECIPE):
             head = ("train", "--recipe", self.what.removeprefix(RECIPE))
@@ -83,7 +83,7 @@ class Experiment:
 
     def settings(self) -> dict[str, Any]:
         """Return every setting, defaults included."""
-        if self.what == BASELINES:
+        if self.what.startswith(BASELINES):
             return {}
         given: dict[str, object] = {}
         model = self.what.split()[0]
@@ -146,7 +146,8 @@ def _options(data: dict[str, Any], *, recipe: bool = False) -> tuple[str, ...]:
 
 
 def _given(data: dict[str, Any], model: str) -> tuple[str, ...]:
-    return (*data.get("settings", ()), *data.get("models", {}).get(model, ()))
+    settings = () if model.startswith(BASELINES) else data.get("settings", ())
+    return (*settings, *data.get("models", {}).get(model, ()))
 
 
 def run(experiment: Experiment, places: dict[str, Path]) -> None:
@@ -157,7 +158,7 @@ def run(experiment: Experiment, places: dict[str, Path]) -> None:
         answer = _call(*words, "--out", str(out), "--json", "--quiet")
         record = {"data": experiment.data, "what": experiment.what, "seed": experiment.seed}
         record |= {"command": list(experiment.command), "settings": experiment.settings()}
-        if experiment.what == BASELINES:
+        if experiment.what.startswith(BASELINES):
             kept = ("model", "accuracy", "macro_f1", "seconds", "parameters", "milliseconds")
             lines = [{name: line[name] for name in kept} for line in answer["leaderboard"]]
             record["leaderboard"] = lines
@@ -216,8 +217,10 @@ def lay_out(plan: dict[str, Any], experiments: Sequence[Experiment]) -> str:
         "Accuracy on the test texts in %, mean and standard deviation over seeds. Every network",
         "has its default settings but for the options in its command. In **bold**: the network",
         "with the best mean on the *validation* texts. The linear models learn from the same",
-        "training texts. Written by `python -m benchmarks.results FOLDER`; a record of each run is",
-        "in `benchmarks/records`.",
+        'training texts; "refit" says that a model has learned from the validation texts as well,',
+        "once they had told when to stop. Seconds are of one or two cores of several machines.",
+        "Written by `python -m benchmarks.results FOLDER`; a record of each run is in",
+        "`benchmarks/records`.",
         "",
     ]
     for name, data in plan["data"].items():
@@ -241,9 +244,9 @@ def _section(
     linear: dict[str, list[dict[str, Any]]] = {}
     networks: dict[str, list[dict[str, Any]]] = {}
     for each, record in records:
-        if each.what == BASELINES:
+        if each.what.startswith(BASELINES):
             for line in record["leaderboard"]:
-                linear.setdefault(line["model"], []).append(line)
+                linear.setdefault(line["model"] + each.what[len(BASELINES) :], []).append(line)
         elif not each.what.startswith(RECIPE):
             networks.setdefault(each.what, []).append(record)
     for model, found in linear.items():
@@ -307,7 +310,7 @@ def _defaults(records: Sequence[tuple[Experiment, dict[str, Any]]]) -> Iterator[
     scores = {
         (each.data, each.what, each.seed, each.change): record["metrics"]["val_accuracy"]
         for each, record in records
-        if each.what != BASELINES
+        if not each.what.startswith(BASELINES)
     }
     differences: dict[tuple[str, str, str], list[float]] = {}
     for (data, what, seed, change), score in scores.items():

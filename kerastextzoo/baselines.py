@@ -41,11 +41,15 @@ class Baseline:
     parameters: int
 
 
-def fit_baselines(splits: Splits) -> Iterator[Baseline]:
+def fit_baselines(splits: Splits, *, refit: bool = False) -> Iterator[Baseline]:
     """Fit the majority class, TF-IDF with two linear models, and NB-SVM, with default settings.
 
     For multi-label data the thresholds of the linear models are chosen on the validation texts, as
-    those of a network are.
+    those of a network are, unless they have learned from these.
+
+    Args:
+        splits: The data.
+        refit: Whether they learn from the validation texts, too, as networks that are refitted do.
 
     Example:
         >>> from kerastextzoo.data import Dataset
@@ -57,7 +61,9 @@ def fit_baselines(splits: Splits) -> Iterator[Baseline]:
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    truth = label_ids(splits.train.labels, splits.label_names)
+    known = (splits.train, splits.validation) if refit else (splits.train,)
+    texts = [text for part in known for text in part.texts]
+    truth = label_ids([each for part in known for each in part.labels], splits.label_names)
     parts = {"validation": splits.validation}
     if splits.test is not None:
         parts["test"] = splits.test
@@ -70,14 +76,13 @@ def fit_baselines(splits: Splits) -> Iterator[Baseline]:
     counter = TfidfVectorizer(
         analyzer=choose_tokenizer(splits.train.texts), ngram_range=(1, 2), sublinear_tf=True
     )
-    counted, counting = _timed(counter.fit_transform, splits.train.texts)
+    counted, counting = _timed(counter.fit_transform, texts)
     counts, reading = _timed(_of_each, counter.transform, {k: p.texts for k, p in parts.items()})
     for name, kind in _LINEAR.items():
         if several:
             model, fitting = _timed(_OneAClass(kind).fit, counted, truth)
             scores, answering = _timed(_of_each, model.decision_function, counts)
-            known = label_ids(splits.validation.labels, splits.label_names)
-            thresholds = choose_thresholds(scores["validation"], known, usual=0.0)
+            thresholds = _thresholds(scores["validation"], splits, refit=refit)
             answers = {part: given >= thresholds for part, given in scores.items()}
         else:
             model, fitting = _timed(kind().fit, counted, truth)
@@ -90,6 +95,13 @@ def fit_baselines(splits: Splits) -> Iterator[Baseline]:
             milliseconds=1000 * (reading + answering) / sum(map(len, parts.values())),
             parameters=model.coef_.size + model.intercept_.size,
         )
+
+
+def _thresholds(scores: Any, splits: Splits, *, refit: bool) -> npt.NDArray[np.float32]:
+    if refit:
+        return np.zeros(len(splits.label_names), np.float32)
+    truth = label_ids(splits.validation.labels, splits.label_names)
+    return choose_thresholds(scores, truth, usual=0.0)
 
 
 def _timed(work: Callable[..., Any], *given: Any) -> tuple[Any, float]:

@@ -38,10 +38,10 @@ class Pace(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Note the figures."""
         shown = "val_micro_f1" if "val_micro_f1" in logs else "val_accuracy"
-        self.note = (
-            f"epoch {epoch + 1}/{self.epochs} loss {logs['loss']:.4f} "
-            f"val_loss {logs['val_loss']:.4f} {shown} {logs[shown]:.4f}"
-        )
+        figures = [
+            f"{name} {logs[name]:.4f}" for name in ("loss", "val_loss", shown) if name in logs
+        ]
+        self.note = " ".join([f"epoch {epoch + 1}/{self.epochs}", *figures])
 
     def on_train_end(self, logs: Any = None) -> None:
         """Show the end."""
@@ -152,11 +152,15 @@ class KeepBest(keras.callbacks.Callback):
         judged: The model that is evaluated after each epoch.
         objective: Which figure of the epoch counts.
         patience: Epochs without a better one after which training stops.
+        chosen: The epoch that is taken for the best, where that was found out before.
     """
 
-    def __init__(self, judged: keras.Model, objective: str, patience: int) -> None:
+    def __init__(
+        self, judged: keras.Model, objective: str, patience: int, chosen: int | None = None
+    ) -> None:
         super().__init__()
         self.judged, self.objective, self.patience = judged, objective, patience
+        self.chosen = chosen
         self.sign = 1 if OBJECTIVES[objective] == "max" else -1
         self.best = -np.inf
         self.best_epoch: int | None = None
@@ -169,11 +173,14 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Keep the weights if they are the best."""
-        score = logs[self.objective] * self.sign
+        if self.chosen is None:
+            score = logs[self.objective] * self.sign
+        else:
+            score = 0.0 if epoch + 1 == self.chosen and np.isfinite(logs["loss"]) else -np.inf
         if score > self.best:
             self.best, self.best_epoch = score, epoch + 1
             self.weights = self.judged.get_weights()
-        elif epoch + 1 - (self.best_epoch or 0) >= self.patience:
+        elif self.chosen is None and epoch + 1 - (self.best_epoch or 0) >= self.patience:
             self.model.stop_training = True
 
     def on_train_end(self, logs: Any = None) -> None:

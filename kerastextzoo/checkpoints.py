@@ -67,6 +67,16 @@ def of_member(path: Path | None, number: int) -> Path | None:
     return path and path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
+def of_refit(path: Path | None) -> Path | None:
+    """Return the file of the refit of a training.
+
+    Example:
+        >>> of_refit(Path("a/state.npz")).as_posix()
+        'a/state-refit.npz'
+    """
+    return path and path.with_name(f"{path.stem}-refit{path.suffix}")
+
+
 def is_damaged(path: Path) -> bool:
     """Say whether a file holds no whole checkpoint."""
     try:

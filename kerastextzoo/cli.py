@@ -347,7 +347,8 @@ def compare(
         resumed = options.out if resume else None
         out = resumed or options.new_folder("compare")
         splits = options.read_splits(screen)
-        preparation = options.prepare(screen, splits, options.settings([*names, "cnn"][0]))
+        first = options.settings([*names, "cnn"][0])
+        preparation = options.prepare(screen, splits, first)
         _on_interrupt(f"what is done is saved; the same command with --resume --out {out} goes on")
         board = compare(
             preparation,
@@ -356,6 +357,7 @@ def compare(
             seed=options.seed,
             objective=options.choose_objective(splits),
             strategy=options.strategy,
+            refit=first.training.refit,
             command=typed(),
             track=screen.track,
         )

@@ -128,6 +128,7 @@ def compare(
     seed: int = 0,
     objective: str | None = None,
     strategy: str = "none",
+    refit: bool | None = None,
     command: str | None = None,
     track: Track = silent,
 ) -> Leaderboard:
@@ -144,15 +145,24 @@ def compare(
         objective: Which validation figure makes an epoch the best; None: `val_accuracy`, or
             `val_micro_f1` for multi-label data.
         strategy: `none`, or `mirrored` for all devices of this machine.
+        refit: Whether the linear models learn from the validation texts, too; None: if one of the
+            networks does.
         command: What a user typed, to be recorded.
         track: Progress.
 
     Raises:
-        InputError: `out` holds a run of other settings.
+        InputError: `out` holds a run of other settings; or there are no test texts to compare
+            what has learned from the validation texts.
     """
     splits, out = preparation.splits, Path(out)
     part = "validation" if splits.test is None else "test"
-    answered = list(_baselines(splits, part))
+    refitted = any(each.training.refit for each in models.values())
+    if part == "validation" and (refit or refitted):
+        raise InputError(
+            "setting refit: what has learned from the validation texts is compared on test texts; "
+            "got none; give --test or --test-share, or leave refit out"
+        )
+    answered = list(_baselines(splits, part, refit=refitted if refit is None else refit))
     for model, settings in models.items():
         folder = out / model
         if folder.exists():
@@ -206,9 +216,9 @@ def _part(splits: Splits, part: str) -> Any:
     return splits.test if part == "test" else splits.validation
 
 
-def _baselines(splits: Splits, part: str) -> Iterator[_Answered]:
+def _baselines(splits: Splits, part: str, *, refit: bool = False) -> Iterator[_Answered]:
     truth = label_ids(_part(splits, part).labels, splits.label_names)
-    for baseline in fit_baselines(splits):
+    for baseline in fit_baselines(splits, refit=refit):
         yield _judge(
             truth,
             baseline.answers[part],

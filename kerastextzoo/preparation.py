@@ -7,11 +7,12 @@ preparation of their own, which `Preparation.suited_to` makes of the same splits
 import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
-from functools import partial
+from copy import copy
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -328,6 +329,17 @@ class Preparation:
                 track=self.track,
             )
         return self._linear[key]
+
+    @cached_property
+    def whole(self) -> Self:
+        """The same, with the validation texts among the training texts; the vocabulary stays."""
+        whole, parts = copy(self), ("train", "validation")
+        texts = [self.texts[part] for part in parts]
+        whole.texts = {**self.texts, "train": type(texts[0]).join(texts)}
+        joined = np.concatenate([self.label_ids[part] for part in parts])
+        whole.label_ids = {**self.label_ids, "train": joined}
+        whole._linear = {}
+        return whole
 
     def describe_embedding(self) -> str:
         """Say where vectors come from."""

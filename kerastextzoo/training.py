@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from kerastextzoo.batching import EncodedTexts, plan_batches
 from kerastextzoo.builders import get_spec
 from kerastextzoo.callbacks import AskJudge, AverageWeights, KeepBest, Pace, Record, Validate
-from kerastextzoo.checkpoints import Checkpoint, digest, of_member
+from kerastextzoo.checkpoints import Checkpoint, digest, of_member, of_refit
 from kerastextzoo.compiling import (
     check_for_data,
     compile_alone,
@@ -60,11 +61,11 @@ class Fitted:
     """A trained model and how it got there.
 
     Attributes:
-        model: The weights of the best epoch, uncompiled.
+        model: The weights of the best epoch, or of the refit, uncompiled.
         history: One entry an epoch; those of an ensemble say of which `member`.
         best_epoch: Counted from 1; of an ensemble, that of its best member.
         validation: The best epoch's evaluation on the validation texts.
-        probabilities: Its answers to them, `(texts, classes)`.
+        probabilities: Its answers to them, `(texts, classes)`; a refit changes neither.
         coverage: What the word vectors covered; None for a random start.
         seconds: Wall-clock time of the training, with what came before a break.
         stopped: Why it was stopped before its end; None where it ended by itself.
@@ -158,7 +159,8 @@ def fit(
         strategy: `none`, or `mirrored` for all devices of this machine.
         track: Progress.
         checkpoint: A file that is written after each epoch; of an ensemble, one a member, with its
-            number in the name. If it is there, the training goes on from it.
+            number in the name, and one more for a refit. If it is there, the training goes on from
+            it.
         judge: Asked after each epoch, and about the last one in the checkpoint before it goes on:
             the epoch, counted from 1, and the best objective so far to a reason to stop now, or
             None. The checkpoint does not record the stop, so the training can go on later. The
@@ -172,30 +174,55 @@ def fit(
     """
     settings = settings or get_spec(model).config()
     config = config or TrainingConfig()
-    multi_label = preparation.multi_label
-    objective = choose_objective(objective, multi_label=multi_label)
+    objective = choose_objective(objective, multi_label=preparation.multi_label)
     preparation = preparation.suited_to(settings)
     check_for_data(config, preparation)
-    if config.ensemble > 1:
-        alone = config.replace(ensemble=1)
-        members = [
-            fit(
-                preparation,
-                model,
-                settings,
-                alone,
-                seed=derive_seed(seed, "member", number),
-                objective=objective,
-                strategy=strategy,
-                track=track,
-                checkpoint=of_member(checkpoint, number + 1),
-                judge=judge,
-                watch=watch,
-                tell=tell,
-            )
-            for number in range(config.ensemble)
-        ]
-        return _join(members, preparation, objective)
+    train = partial(
+        _train, model=model, settings=settings, objective=objective, strategy=strategy, track=track
+    )
+
+    def train_one(seed: int, checkpoint: Path | None) -> Fitted:
+        fitted = train(
+            preparation, config=config, seed=seed, checkpoint=checkpoint, judge=judge,
+            watch=watch, tell=tell,
+        )  # fmt: skip
+        if not config.refit or fitted.stopped is not None:
+            return fitted
+        again = train(
+            preparation.whole, config=config, seed=seed, checkpoint=of_refit(checkpoint),
+            chosen=fitted.best_epoch,
+        )  # fmt: skip
+        return replace(fitted, model=again.model, seconds=fitted.seconds + again.seconds)
+
+    if config.ensemble == 1:
+        return train_one(seed, checkpoint)
+    members = [
+        train_one(derive_seed(seed, "member", number), of_member(checkpoint, number + 1))
+        for number in range(config.ensemble)
+    ]
+    return _join(members, preparation, objective)
+
+
+@counting_names_anew()
+def _train(
+    preparation: Preparation,
+    *,
+    model: str,
+    settings: ModelConfig,
+    config: TrainingConfig,
+    seed: int,
+    objective: str,
+    strategy: str,
+    track: Track,
+    checkpoint: Path | None,
+    judge: Callable[[int, float], str | None] | None = None,
+    watch: bool = False,
+    tell: Callable[[Finding], None] = lambda finding: None,
+    chosen: int | None = None,
+) -> Fitted:
+    """Train one network; `chosen` is its last and best epoch, where that was found out before."""
+    config = config.replace(ensemble=1)
+    epochs = chosen or config.epochs
     compiled = compile_alone(preparation, model, settings, config, seed=seed, strategy=strategy)
     network, batches, linear = compiled.network, compiled.batches, compiled.linear
     # Outside the scope and without the optimizer: it answers on one device, and a file of it is a
@@ -207,8 +234,8 @@ def fit(
             inference = compiled.build()
         inference.set_weights(network.get_weights())
         averaging = AverageWeights(inference, config.weight_averaging, config.accumulation)
-    record, best = Record(), KeepBest(inference, objective, config.patience)
-    asking = AskJudge(judge, best, config.epochs) if judge else None
+    record, best = Record(), KeepBest(inference, objective, config.patience, chosen)
+    asking = AskJudge(judge, best, epochs) if judge else None
     # Of the same weights, which are averaged and kept in the other.
     served = linear.serve(inference) if linear else inference
     started = time.monotonic()
@@ -226,19 +253,20 @@ def fit(
             **_identify(preparation, compiled.embedding),
         }
         saving = Checkpoint(checkpoint, identity, network, record, best, averaging)
-        ended = saving.restore(config.epochs)
+        ended = saving.restore(epochs)
         started -= saving.seconds
     done = len(record.history)
     if asking and done:
         ended = asking.stops(done, ended=ended)
     validate = Validate(
-        lambda: evaluate_part(served, preparation, "validation"), multi_label=multi_label
+        lambda: evaluate_part(served, preparation, "validation"),
+        multi_label=preparation.multi_label,
     )
     watching = _watch(preparation, validate, tell) if watch else None
     network.fit(
         batches.as_dataset(),
         initial_epoch=done,
-        epochs=done if ended else config.epochs,
+        epochs=done if ended else epochs,
         class_weight=preparation.class_weights() if config.class_weights == "balanced" else None,
         verbose=0,
         # The batches do it, by seed and epoch.
@@ -246,13 +274,13 @@ def fit(
         callbacks=[
             keras.callbacks.TerminateOnNaN(),
             *([averaging] if averaging else []),
-            validate,
+            *([] if chosen else [validate]),
             *([watching] if watching else []),
             record,
             best,
             *([saving] if saving else []),
             *([asking] if asking else []),
-            Pace(batches, f"training {model}", config.epochs, track),
+            Pace(batches, f"training {model}", epochs, track),
         ],
     )
     if best.best_epoch is None:
@@ -264,7 +292,7 @@ def fit(
         model=served,
         history=record.history,
         best_epoch=best.best_epoch,
-        **_validate(served, preparation),
+        **_validate(predict_probabilities(served, preparation.texts["validation"]), preparation),
         coverage=compiled.coverage,
         seconds=time.monotonic() - started,
         stopped=asking.reason if asking else None,
@@ -272,9 +300,8 @@ def fit(
     )
 
 
-def _validate(model: keras.Model, preparation: Preparation) -> dict[str, Any]:
-    """Return what `Fitted` tells of the validation texts."""
-    answers = predict_probabilities(model, preparation.texts["validation"])
+def _validate(answers: npt.NDArray[np.float32], preparation: Preparation) -> dict[str, Any]:
+    """Return what `Fitted` tells of the answers to the validation texts."""
     truth, names = preparation.label_ids["validation"], preparation.label_names
     return {
         "validation": evaluate_probabilities(answers, truth, names),
@@ -314,7 +341,8 @@ def _join(members: Sequence[Fitted], preparation: Preparation, objective: str) -
             for epoch in member.history
         ],
         best_epoch=way(members, key=lambda each: each.validation.objective(objective)).best_epoch,
-        **_validate(joined, preparation),
+        # Not what the joined model answers: after a refit it has learned from these texts.
+        **_validate(np.mean([each.probabilities for each in members], axis=0), preparation),
         coverage=members[0].coverage,
         seconds=sum(member.seconds for member in members),
         stopped=next((member.stopped for member in members if member.stopped is not None), None),

@@ -337,3 +337,22 @@ def test_a_graph_serves_every_length(
     fit(preparation, "cnn", SMALL.replace(kernel_sizes=(2,)), config, seed=0)
     # Built, trained, and validated: the first batch alone, then one of any length.
     assert len(steps) <= 5
+
+
+def test_a_refit_learns_from_the_validation_texts_too(preparation: Preparation) -> None:
+    first = fit(preparation, "cnn", SMALL, QUICK, seed=0)
+    result = fit(preparation, "cnn", SMALL, QUICK.replace(refit=True), seed=0)
+    assert (result.best_epoch, result.history) == (first.best_epoch, _like(first.history, result))
+    assert result.validation == first.validation
+    np.testing.assert_array_equal(result.probabilities, first.probabilities)
+    seen = evaluate_part(result.model, preparation, "validation")
+    assert seen.loss < first.validation.loss
+    assert seen.accuracy > first.validation.accuracy
+
+
+def _like(history: list[dict[str, float]], other: Fitted) -> list[dict[str, float]]:
+    """Return a history with the seconds of another one."""
+    return [
+        {**epoch, "seconds": again["seconds"]}
+        for epoch, again in zip(history, other.history, strict=True)
+    ]

@@ -52,7 +52,13 @@ def check_search(
         raise InputError("every setting is fixed, nothing is left to search; use train instead")
     for spec in specs:
         check_encoder(spec.config.parse(of_kind(fixed, spec.config)), vectors)
-    check_vectors(TrainingConfig.parse(of_kind(fixed, TrainingConfig)), vectors)
+    training = TrainingConfig.parse(of_kind(fixed, TrainingConfig))
+    check_vectors(training, vectors)
+    if training.refit:
+        raise InputError(
+            "setting refit: of one training; a search would do it in every trial; got true; leave "
+            "it out, and train with the settings that were found"
+        )
     return space
 
 
