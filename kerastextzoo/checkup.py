@@ -110,7 +110,7 @@ def examine(
     if texts.vectors is not None:
         texts = replace(texts, coverage=compiled.coverage)
     of_texts = _apart_from(check_texts(texts, quick=quick, words=words), config)
-    seen = _diagnose(compiled, config, seed=seed, quick=quick, track=track)
+    seen = _diagnose(compiled, settings, config, seed=seed, quick=quick, track=track)
     kept = [finding for finding in seen.findings if finding.code not in _OF_TEXTS]
     findings = ranked(explained([*of_texts, *kept]))
     return replace(
@@ -144,7 +144,13 @@ def _apart_from(findings: Sequence[Finding], config: TrainingConfig) -> list[Fin
 
 
 def _diagnose(
-    compiled: Compiled, config: TrainingConfig, *, seed: int, quick: bool, track: Track
+    compiled: Compiled,
+    settings: "ModelConfig",
+    config: TrainingConfig,
+    *,
+    seed: int,
+    quick: bool,
+    track: Track,
 ) -> Diagnosis:
     shuffled = "not_shuffled" not in config.mistakes
     most = _QUICK_ROWS if quick else _MOST_ROWS
@@ -161,7 +167,9 @@ def _diagnose(
         lengths = texts["train"].lengths[parts["train"]]
         # One long text would make padding of nearly all the rest; training pads batch by batch.
         steps = int(np.percentile(lengths, _USUAL, method="inverted_cdf"))
-        steps = max(2, min(steps, _QUICK_STEPS) if quick else steps)
+        # As many as the widest pool makes one of, and the same again: what follows it has steps.
+        few = max(_QUICK_STEPS, 2 * max(map(max, settings.spans.values()), default=1))
+        steps = max(2, min(steps, few) if quick else steps)
         x, others = x[:, :steps], others[:, :steps]
     y, truth = (np.asarray(label_ids[name][rows]) for name, rows in parts.items())
     inputs: Any = x

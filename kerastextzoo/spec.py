@@ -118,6 +118,19 @@ class ModelConfig(Config):
         """The settings that have no effect beside the others."""
         return () if self.dense_units else ("dense_activation",)
 
+    @property
+    def spans(self) -> dict[str, tuple[int, ...]]:
+        """By setting, how many tokens its kernels or pools span.
+
+        Example:
+            >>> class Demo(ModelConfig):
+            ...     pool_size: Count = 2
+            >>> Demo().spans
+            {'pool_size': (2,)}
+        """
+        spans = {name: getattr(self, name) for name in SPANS if name in type(self).model_fields}
+        return {name: span if isinstance(span, tuple) else (span,) for name, span in spans.items()}
+
     def too_long(self, max_length: int) -> dict[str, str]:
         """Return the settings all of whose kernels or pools span more than `max_length` tokens.
 
@@ -129,11 +142,9 @@ class ModelConfig(Config):
             >>> Demo().too_long(2), Demo().too_long(1)
             ({}, {'kernel_sizes': '2,6'})
         """
-        spans = {name: getattr(self, name) for name in SPANS if name in type(self).model_fields}
-        sizes = {name: span if isinstance(span, tuple) else (span,) for name, span in spans.items()}
         return {
             name: ",".join(map(str, given))
-            for name, given in sizes.items()
+            for name, given in self.spans.items()
             if min(given) > max_length
         }
 

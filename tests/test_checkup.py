@@ -42,6 +42,11 @@ def test_models_of_the_zoo_are_sound(preparation: Preparation, model: str) -> No
     assert diagnosis.checks[0] == "texts"
 
 
+def test_pools_wider_than_a_quick_look_leave_steps(preparation: Preparation) -> None:
+    wide = get_spec("cnn_lstm").config.parse({"filters": 8, "units": 8, "pool_size": 20})
+    assert "one-time-step" not in codes(examine(preparation, "cnn_lstm", wide, QUICK, quick=True))
+
+
 @pytest.mark.parametrize(
     "settings",
     [
