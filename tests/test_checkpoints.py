@@ -163,6 +163,26 @@ def test_an_ensemble_has_a_file_a_member(preparation: Preparation, tmp_path: Pat
     same(_train(preparation, path, config), whole)
 
 
+def test_a_refit_goes_on(preparation: Preparation, tmp_path: Path) -> None:
+    config, path = QUICK.replace(refit=True, epochs=2), tmp_path / "state.npz"
+    whole = _train(preparation, None, config)
+
+    class Killed(Exception): ...
+
+    begun: list[int] = []
+
+    def track(what: str, done: int, total: int, note: str = "") -> None:
+        begun.extend([1] * (what.startswith("training") and done == 0))
+        # At the end of the second training's first epoch.
+        if len(begun) == 2 and note:
+            raise Killed
+
+    with pytest.raises(Killed):
+        _train(preparation, path, config, track=track)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["state-refit.npz", "state.npz"]
+    same(_train(preparation, path, config), whole)
+
+
 def test_multi_label_data(tmp_path: Path) -> None:
     words = ["red", "big", "old"]
     rng = np.random.default_rng(0)

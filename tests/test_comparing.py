@@ -1,6 +1,8 @@
 """Leaderboards: the linear models, the networks, and how sure their order is."""
 
 import json
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +112,25 @@ def test_compare_writes_runs_and_goes_on(preparation: Preparation, tmp_path: Pat
         compare(preparation, quick("cnn", filters=3), tmp_path / "board")
     with pytest.raises(InputError, match="a run with other seed is there"):
         compare(preparation, quick("cnn"), tmp_path / "board", seed=1)
+
+
+def test_what_is_refitted_is_compared_with_linear_models_of_as_many_texts(
+    preparation: Preparation, tmp_path: Path
+) -> None:
+    usual, refit = (
+        compare(preparation, {}, tmp_path / str(each), refit=each) for each in (False, True)
+    )
+    fewer, more = (
+        {entry.model: entry.parameters for entry in board.entries} for board in (usual, refit)
+    )
+    assert all(more[model] > fewer[model] for model in LINEAR)
+
+
+def test_what_is_refitted_is_not_compared_on_texts_it_knows(
+    preparation: Preparation, tmp_path: Path
+) -> None:
+    untested = copy(preparation)
+    untested.splits = replace(preparation.splits, test=None)
+    with pytest.raises(InputError, match=r"setting refit: .* got none; give --test"):
+        compare(untested, {}, tmp_path / "board", refit=True)
+    assert not (tmp_path / "board").exists()

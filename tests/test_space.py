@@ -260,6 +260,8 @@ def test_a_search_of_several_models_is_checked_for_each() -> None:
         check_search("all", max_length=50, max_trials=0)
     every = dict.fromkeys(names(space_of("cnn")))
     fixed = {name: space_of("cnn").defaults()[0][name] for name in every}
+    with pytest.raises(InputError, match="setting refit: of one training"):
+        check_search("all", max_length=50, fixed={"refit": True})
     with pytest.raises(InputError, match="nothing is left to search; use train"):
         check_search("cnn", max_length=50, fixed=fixed)
     assert names(check_search("cnn,dpcnn", max_length=50, fixed=fixed))[0] == "model"

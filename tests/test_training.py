@@ -350,6 +350,19 @@ def test_a_refit_learns_from_the_validation_texts_too(preparation: Preparation) 
     assert seen.accuracy > first.validation.accuracy
 
 
+def test_members_that_were_refitted_are_judged_by_what_they_had_not_seen(
+    preparation: Preparation,
+) -> None:
+    config = QUICK.replace(ensemble=2, epochs=1, learning_rate=2e-2)
+    first, refitted = (
+        fit(preparation, "cnn", SMALL, each, seed=0)
+        for each in (config, config.replace(refit=True))
+    )
+    assert refitted.validation == first.validation
+    seen = evaluate_part(refitted.model, preparation, "validation")
+    assert seen.loss < first.validation.loss
+
+
 def _like(history: list[dict[str, float]], other: Fitted) -> list[dict[str, float]]:
     """Return a history with the seconds of another one."""
     return [
