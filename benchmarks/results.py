@@ -278,6 +278,8 @@ def _section(
         alike.setdefault(tuple(more), []).append(model)
     for more, models in alike.items():
         yield f"and, for {', '.join(models)}, `{' '.join(f'--set {each}' for each in more)}`"
+    compared = " ".join(Experiment("", BASELINES, 0, ()).command[:-2])
+    yield f"and, for the linear models, `{compared}` in place of `train --model MODEL`."
     yield ""
 
 
