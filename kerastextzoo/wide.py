@@ -24,6 +24,8 @@ from kerastextzoo.progress import Track, silent
 
 _FOLDS = 5
 _TOKENS_AT_ONCE = 2**15
+# Texts that each bucket is taken to be in besides; found by scores of texts not seen.
+_SMOOTHING = 3.0
 _GAINS = np.geomspace(0.5, 16, 31)
 _SHIFT = "classes"
 #: What a model of vectors calls the ids that n-grams are made of.
@@ -168,7 +170,7 @@ def _fit(present: Any, truth: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[Any], 
     weights, bias = np.zeros((present.shape[1], truth.shape[1])), np.zeros(truth.shape[1])
     for column, known in enumerate(truth.T):
         if known.any() and not known.all():
-            evidence = _log_odds(present, known)
+            evidence = _evidence(present, known)
             model = LinearSVC(random_state=0).fit(present @ diags_array(evidence), known)
             weights[:, column], bias[column] = evidence * model.coef_[0], model.intercept_[0]
         else:
@@ -177,13 +179,18 @@ def _fit(present: Any, truth: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[Any], 
     return weights, bias
 
 
-def _log_odds(present: Any, known: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Return how much each bucket alone speaks for the class, as naive Bayes has it."""
-    shares = []
-    for rows in (known, ~known):
-        texts = 1 + np.bincount(present[rows].indices, minlength=present.shape[1])
-        shares.append(np.log(texts / texts.sum()))
-    return np.asarray(shares[0] - shares[1])
+def _evidence(present: Any, known: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Return by how much each bucket alone shifts the log-odds of the class, as naive Bayes has it.
+
+    As if some more texts had it, of the class and not, as all texts are: a bucket that no text has
+    shifts nothing, however rare the class.
+    """
+    having = [
+        np.bincount(present[rows].indices, minlength=present.shape[1]) for rows in (known, ~known)
+    ]
+    share = known.mean()
+    odds = (having[0] + _SMOOTHING * share) / (having[1] + _SMOOTHING * (1 - share))
+    return np.asarray(np.log(odds) - np.log(share / (1 - share)))
 
 
 def _best_gain(

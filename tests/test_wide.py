@@ -88,6 +88,18 @@ def test_a_class_that_a_fold_lacks_is_no_fault() -> None:
     assert linear.bias[3] == -1
 
 
+def test_what_says_nothing_of_a_class_counts_nothing_however_rare_the_class() -> None:
+    # Word 5 is in a tenth of the texts of each class, word 6 in all of the rare class alone.
+    known = np.arange(1000) < 100
+    ids = np.where(np.arange(1000) % 10 == 0, 5, 7)
+    texts = EncodedTexts(np.where(known & (ids == 7), 6, ids).astype(np.int32), np.arange(1001))
+    linear = fit_linear(texts, known.astype(np.int32), 2, ngrams=1, buckets=4000)
+    table = {word: linear.table[_bucket([word])] for word in (5, 6, 7)}
+    assert np.abs(table[5][1]) < 1e-3
+    assert table[6][1] > 0 > table[7][1]
+    assert table[6][0] == -table[6][1]
+
+
 def test_the_gain_is_that_of_the_least_loss() -> None:
     _, linear = _linear()
     assert 0.5 <= linear.gain <= 16
