@@ -24,7 +24,7 @@ from kerastextzoo.progress import Track, silent
 
 _FOLDS = 5
 _TOKENS_AT_ONCE = 2**15
-# Texts that each bucket is taken to be in besides; found by scores of texts not seen.
+# Texts that each bucket is taken to be in besides; chosen by the scores of texts not seen.
 _SMOOTHING = 3.0
 _GAINS = np.geomspace(0.5, 16, 31)
 _SHIFT = "classes"
@@ -182,8 +182,8 @@ def _fit(present: Any, truth: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[Any], 
 def _evidence(present: Any, known: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """Return by how much each bucket alone shifts the log-odds of the class, as naive Bayes has it.
 
-    As if some more texts had it, of the class and not, as all texts are: a bucket that no text has
-    shifts nothing, however rare the class.
+    Each bucket counts as if a few more texts had it, divided between the class and the rest as all
+    texts are; so one that no text has shifts nothing, however rare the class.
     """
     having = [
         np.bincount(present[rows].indices, minlength=present.shape[1]) for rows in (known, ~known)
