@@ -61,6 +61,11 @@ class Experiment:
         return f"{self.data}/{re.sub('[^a-z0-9_.=]', '-', told)}-{self.seed}"
 
     @property
+    def linear(self) -> bool:
+        """Whether it is the linear models, perhaps with a word for their options."""
+        return self.what.startswith(BASELINES)
+
+    @property
     def path(self) -> Path:
         """Where its record is kept."""
         return RECORDS / f"{self.name}.json"
@@ -68,7 +73,7 @@ class Experiment:
     @property
     def command(self) -> tuple[str, ...]:
         """What is run, after `kerastextzoo`."""
-        if self.what.startswith(BASELINES):
+        if self.linear:
             head: tuple[str, ...] = ("compare", "--models", "none")
         elif self.what.startswith(RECIPE):
             head = ("train", "--recipe", self.what.removeprefix(RECIPE))
@@ -83,7 +88,7 @@ class Experiment:
 
     def settings(self) -> dict[str, Any]:
         """Return every setting, defaults included."""
-        if self.what.startswith(BASELINES):
+        if self.linear:
             return {}
         given: dict[str, object] = {}
         model = self.what.split()[0]
@@ -158,7 +163,7 @@ def run(experiment: Experiment, places: dict[str, Path]) -> None:
         answer = _call(*words, "--out", str(out), "--json", "--quiet")
         record = {"data": experiment.data, "what": experiment.what, "seed": experiment.seed}
         record |= {"command": list(experiment.command), "settings": experiment.settings()}
-        if experiment.what.startswith(BASELINES):
+        if experiment.linear:
             kept = ("model", "accuracy", "macro_f1", "seconds", "parameters", "milliseconds")
             lines = [{name: line[name] for name in kept} for line in answer["leaderboard"]]
             record["leaderboard"] = lines
@@ -244,7 +249,7 @@ def _section(
     linear: dict[str, list[dict[str, Any]]] = {}
     networks: dict[str, list[dict[str, Any]]] = {}
     for each, record in records:
-        if each.what.startswith(BASELINES):
+        if each.linear:
             for line in record["leaderboard"]:
                 linear.setdefault(line["model"] + each.what[len(BASELINES) :], []).append(line)
         elif not each.what.startswith(RECIPE):
@@ -312,7 +317,7 @@ def _defaults(records: Sequence[tuple[Experiment, dict[str, Any]]]) -> Iterator[
     scores = {
         (each.data, each.what, each.seed, each.change): record["metrics"]["val_accuracy"]
         for each, record in records
-        if not each.what.startswith(BASELINES)
+        if not each.linear
     }
     differences: dict[tuple[str, str, str], list[float]] = {}
     for (data, what, seed, change), score in scores.items():

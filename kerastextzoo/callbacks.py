@@ -152,15 +152,11 @@ class KeepBest(keras.callbacks.Callback):
         judged: The model that is evaluated after each epoch.
         objective: Which figure of the epoch counts.
         patience: Epochs without a better one after which training stops.
-        chosen: The epoch that is taken for the best, where that was found out before.
     """
 
-    def __init__(
-        self, judged: keras.Model, objective: str, patience: int, chosen: int | None = None
-    ) -> None:
+    def __init__(self, judged: keras.Model, objective: str, patience: int) -> None:
         super().__init__()
         self.judged, self.objective, self.patience = judged, objective, patience
-        self.chosen = chosen
         self.sign = 1 if OBJECTIVES[objective] == "max" else -1
         self.best = -np.inf
         self.best_epoch: int | None = None
@@ -173,20 +169,37 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Keep the weights if they are the best."""
-        if self.chosen is None:
-            score = logs[self.objective] * self.sign
-        else:
-            score = 0.0 if epoch + 1 == self.chosen and np.isfinite(logs["loss"]) else -np.inf
+        score = logs[self.objective] * self.sign
         if score > self.best:
             self.best, self.best_epoch = score, epoch + 1
             self.weights = self.judged.get_weights()
-        elif self.chosen is None and epoch + 1 - (self.best_epoch or 0) >= self.patience:
+        elif epoch + 1 - (self.best_epoch or 0) >= self.patience:
             self.model.stop_training = True
 
     def on_train_end(self, logs: Any = None) -> None:
         """Give the best weights back."""
         if self.best_epoch is not None:
             self.judged.set_weights(self.weights)
+
+
+class KeepChosen(KeepBest):
+    """Keeps the weights of the epoch that was found out before to be the best.
+
+    Args:
+        judged: The model whose weights they are.
+        objective: Which figure of the epoch counted.
+        chosen: The epoch, counted from 1.
+    """
+
+    def __init__(self, judged: keras.Model, objective: str, chosen: int) -> None:
+        super().__init__(judged, objective, patience=chosen)
+        self.chosen = chosen
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Keep the weights if it is the epoch."""
+        if epoch + 1 == self.chosen and np.isfinite(logs["loss"]):
+            self.best, self.best_epoch = 0.0, self.chosen
+            self.weights = self.judged.get_weights()
 
 
 class AskJudge(keras.callbacks.Callback):

@@ -13,7 +13,15 @@ import numpy.typing as npt
 
 from kerastextzoo.batching import EncodedTexts, plan_batches
 from kerastextzoo.builders import get_spec
-from kerastextzoo.callbacks import AskJudge, AverageWeights, KeepBest, Pace, Record, Validate
+from kerastextzoo.callbacks import (
+    AskJudge,
+    AverageWeights,
+    KeepBest,
+    KeepChosen,
+    Pace,
+    Record,
+    Validate,
+)
 from kerastextzoo.checkpoints import Checkpoint, digest, of_member, of_refit
 from kerastextzoo.compiling import (
     check_for_data,
@@ -234,7 +242,12 @@ def _train(
             inference = compiled.build()
         inference.set_weights(network.get_weights())
         averaging = AverageWeights(inference, config.weight_averaging, config.accumulation)
-    record, best = Record(), KeepBest(inference, objective, config.patience, chosen)
+    record = Record()
+    best = (
+        KeepChosen(inference, objective, chosen)
+        if chosen
+        else KeepBest(inference, objective, config.patience)
+    )
     asking = AskJudge(judge, best, epochs) if judge else None
     # Of the same weights, which are averaged and kept in the other.
     served = linear.serve(inference) if linear else inference
