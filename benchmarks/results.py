@@ -31,6 +31,7 @@ ROOT = HERE.parent
 RECORDS = HERE / "records"
 BASELINES = "baselines"
 RECIPE = "recipe "
+BEST = "best"
 _PLACES = ("folder", "scratch")
 
 
@@ -107,6 +108,10 @@ class Experiment:
         now, then = self.settings(), record["settings"]
         same = all(_same(now[part], then.get(part, {})) for part in now)
         return record if same and record["command"] == list(self.command) else None
+
+
+#: A run that was made, and its record.
+Recorded = tuple[Experiment, dict[str, Any]]
 
 
 def _same(now: dict[str, Any], then: dict[str, Any]) -> bool:
@@ -228,17 +233,60 @@ def lay_out(plan: dict[str, Any], experiments: Sequence[Experiment]) -> str:
         "`benchmarks/records`.",
         "",
     ]
-    for name, data in plan["data"].items():
-        mine = [pair for pair in records if pair[0].data == name and not pair[0].change]
-        lines += _section(data, mine) if mine else ()
+    sections = {
+        name: [pair for pair in records if pair[0].data == name and not pair[0].change]
+        for name in plan["data"]
+    }
+    lines += _goals(plan["data"], sections)
+    for name, mine in sections.items():
+        lines += _section(plan["data"][name], mine) if mine else ()
     lines += _defaults(records)
     lines += _recipes([pair for pair in records if pair[0].what.startswith(RECIPE)])
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _section(
-    data: dict[str, Any], records: Sequence[tuple[Experiment, dict[str, Any]]]
-) -> Iterator[str]:
+def _goals(data: dict[str, Any], sections: dict[str, list[Recorded]]) -> Iterator[str]:
+    """Hold what was aimed at beside what the models reached that validation texts choose."""
+    yield "## What was aimed at"
+    yield ""
+    yield "Set before the zoo was trained. Of a model alone and beside a linear model, and of all"
+    yield "models for `best`, the one with the best mean on the validation texts counts."
+    yield ""
+    yield "| data | model | aim | reached | by | seeds | |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, records in sections.items():
+        networks = _networks(records)
+        for model, aim in data[name].get("goals", {}).items():
+            mine = {
+                what: found
+                for what, found in networks.items()
+                if model == BEST or what.split()[0] == model
+            }
+            if not mine:
+                yield f"| {name} | {model} | {aim} | not trained yet | | | |"
+                continue
+            what = max(mine, key=lambda each: _validation(mine[each]))
+            accuracies = [record["metrics"]["test_accuracy"] for record in mine[what]]
+            short = round(aim - 100 * statistics.mean(accuracies), 1)
+            verdict = f"short by {short}" if short > 0 else "reached"
+            cells = (name, model, str(aim), _spread(accuracies), what, str(len(accuracies)))
+            yield f"| {' | '.join(cells)} | {verdict} |"
+    yield ""
+
+
+def _networks(records: Sequence[Recorded]) -> dict[str, list[dict[str, Any]]]:
+    networks: dict[str, list[dict[str, Any]]] = {}
+    for each, record in records:
+        if not each.linear and not each.what.startswith(RECIPE):
+            networks.setdefault(each.what, []).append(record)
+    return networks
+
+
+def _validation(found: Sequence[dict[str, Any]]) -> float:
+    return float(statistics.mean(record["metrics"]["val_accuracy"] for record in found))
+
+
+def _section(data: dict[str, Any], records: Sequence[Recorded]) -> Iterator[str]:
     yield f"## {data['title']}"
     yield ""
     if data["published"]:
@@ -247,13 +295,10 @@ def _section(
     yield "| model | test | macro-F1 | validation | seeds | parameters | seconds a run |"
     yield "|---|---|---|---|---|---|---|"
     linear: dict[str, list[dict[str, Any]]] = {}
-    networks: dict[str, list[dict[str, Any]]] = {}
     for each, record in records:
         if each.linear:
             for line in record["leaderboard"]:
                 linear.setdefault(line["model"] + each.what[len(BASELINES) :], []).append(line)
-        elif not each.what.startswith(RECIPE):
-            networks.setdefault(each.what, []).append(record)
     for model, found in linear.items():
         yield _row(
             model,
@@ -262,10 +307,8 @@ def _section(
             None,
             found,
         )
-    scores = {
-        model: statistics.mean(record["metrics"]["val_accuracy"] for record in found)
-        for model, found in networks.items()
-    }
+    networks = _networks(records)
+    scores = {model: _validation(found) for model, found in networks.items()}
     for model, found in networks.items():
         best = scores[model] == max(scores.values())
         yield _row(
@@ -286,6 +329,9 @@ def _section(
     compared = " ".join(Experiment("", BASELINES, 0, ()).command[:-2])
     yield f"and, for the linear models, `{compared}` in place of `train --model MODEL`."
     yield ""
+    if data.get("tried"):
+        yield data["tried"].strip()
+        yield ""
 
 
 def _row(
@@ -312,7 +358,7 @@ def _spread(shares: Sequence[float]) -> str:
     return mean if len(shares) == 1 else f"{mean} ± {100 * statistics.stdev(shares):.1f}"
 
 
-def _defaults(records: Sequence[tuple[Experiment, dict[str, Any]]]) -> Iterator[str]:
+def _defaults(records: Sequence[Recorded]) -> Iterator[str]:
     """Show what each default is worth: the same seed with another value, on validation texts."""
     scores = {
         (each.data, each.what, each.seed, each.change): record["metrics"]["val_accuracy"]
@@ -337,7 +383,7 @@ def _defaults(records: Sequence[tuple[Experiment, dict[str, Any]]]) -> Iterator[
     yield ""
 
 
-def _recipes(records: Sequence[tuple[Experiment, dict[str, Any]]]) -> Iterator[str]:
+def _recipes(records: Sequence[Recorded]) -> Iterator[str]:
     if not records:
         return
     yield "## Recipes"

@@ -56,3 +56,23 @@ def test_a_record_of_other_settings_is_run_again(
     del record["settings"]["training"]["epochs"]
     one.path.write_text(json.dumps(record), "utf-8")
     assert one.record() is None
+
+
+def test_validation_chooses_what_is_held_against_an_aim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "RECORDS", tmp_path)
+    reached = {"cnn": (0.70, 0.90), "cnn wide": (0.80, 0.60), "lstm": (0.75, 0.65)}
+    experiments = [results.Experiment("isear", what, 0, ()) for what in reached]
+    for one, (validation, test) in zip(experiments, reached.values(), strict=True):
+        metrics = {"val_accuracy": validation, "test_accuracy": test, "test_macro_f1": test}
+        record = {"command": list(one.command), "settings": one.settings(), "metrics": metrics}
+        one.path.parent.mkdir(exist_ok=True)
+        one.path.write_text(json.dumps(record | {"parameters": 1, "seconds": 1}), "utf-8")
+    plan, _ = results.read_plan()
+    plan["data"]["isear"]["goals"] = {"cnn": 70, "lstm": 65, "dpcnn": 1, "best": 60.5}
+    lines = results.lay_out(plan, experiments).splitlines()
+    assert "| isear | cnn | 70 | 60.0 | cnn wide | 1 | short by 10.0 |" in lines
+    assert "| isear | lstm | 65 | 65.0 | lstm | 1 | reached |" in lines
+    assert "| isear | dpcnn | 1 | not trained yet | | | |" in lines
+    assert "| isear | best | 60.5 | 60.0 | cnn wide | 1 | short by 0.5 |" in lines
