@@ -44,6 +44,7 @@ dist: .venv/installed-dev
 models-table: .venv/installed
 	for model in cnn lstm cnn_lstm res_lstm rnn bilstm bilstm_attention rcnn dpcnn fasttext \
 	  transformer; do $(BIN)/kerastextzoo train --model $$model --quiet; done
+	for model in cnn lstm; do $(BIN)/kerastextzoo train --model $$model --set wide_ngrams=2 --quiet; done
 	$(INSTALL) --editable '.[sentence]' && $(BIN)/kerastextzoo train --model sentence --quiet
 
 clean:
