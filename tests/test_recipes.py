@@ -23,6 +23,11 @@ def test_settings_are_settings_of_the_model(recipe: Recipe) -> None:
     check_training(settings.model, settings.training, max_length=settings.text.max_length)
 
 
+def test_each_tells_what_was_measured_and_learned() -> None:
+    silent = [each.name for each in list_recipes() if not (each.measured and each.verdict)]
+    assert silent == []
+
+
 def test_every_failure_has_a_cure_without_its_mistakes() -> None:
     failing = [recipe for recipe in list_recipes() if "mistakes" in recipe.settings]
     assert {name for recipe in failing for name in recipe.settings["mistakes"]} == set(MISTAKES)
