@@ -253,7 +253,7 @@ def _goals(data: dict[str, Any], sections: dict[str, list[Recorded]]) -> Iterato
     yield "## What was aimed at"
     yield ""
     yield "Of a model's rows, and of all networks for `best`, the one with the best mean on the"
-    yield "validation texts counts; of a row and its refit, which these can't tell apart, the refit."
+    yield "validation texts counts; of a row and its refit, alike in validation, the refit."
     yield "An aim below the linear model's figure says little of a network beside one."
     yield ""
     yield "| data | model | aim | reached | by | seeds | |"
