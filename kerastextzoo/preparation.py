@@ -116,10 +116,9 @@ class Preparation:
         self._linear: dict[tuple[int, int], LinearModel] = {}
         self._matrices: dict[int | None, tuple[npt.NDArray[np.float32], Coverage]] = {}
         self.warnings = [*splits.warnings]
+        self._tells = True
         for said in (self._tell_unsegmented(), self._tell_cut_off()):
-            if said:
-                self.warnings.append(said)
-                warnings.warn(said, TextWarning, stacklevel=2)
+            self._warn(said)
 
     @property
     def reads(self) -> VectorInput | None:
@@ -204,6 +203,11 @@ class Preparation:
         p95 = np.percentile(lengths, 95, method="inverted_cdf")
         share, longest = float(cut.mean()), int(lengths.max())
         return {"texts": int(cut.sum()), "share": share, "p95": int(p95), "longest": longest}
+
+    def _warn(self, said: str | None) -> None:
+        if said and self._tells:
+            self.warnings.append(said)
+            warnings.warn(said, TextWarning, stacklevel=3)
 
     def _tell_unsegmented(self) -> str | None:
         return tell_unsegmented(self.splits.train.texts, self.encoder.tokenizer)
@@ -328,6 +332,7 @@ class Preparation:
                 seed=derive_seed(self.seed, "folds"),
                 track=self.track,
             )
+            self._warn(self._linear[key].tell_crowded())
         return self._linear[key]
 
     @cached_property
@@ -339,6 +344,8 @@ class Preparation:
         joined = np.concatenate([self.label_ids[part] for part in parts])
         whole.label_ids = {**self.label_ids, "train": joined}
         whole._linear = {}
+        # What there is to tell was told of the training texts.
+        whole._tells = False
         return whole
 
     def describe_embedding(self) -> str:

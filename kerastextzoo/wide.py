@@ -11,6 +11,7 @@ References:
     Wang and Manning 2012, https://aclanthology.org/P12-2018 (naive Bayes below the linear model)
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,9 @@ _TOKENS_AT_ONCE = 2**15
 _SMOOTHING = 3.0
 _GAINS = np.geomspace(0.5, 16, 31)
 _SHIFT = "classes"
+# Beyond half an n-gram a bucket, four of ten share theirs: 0.4 points on 45,000 Chinese titles.
+_CROWDED = 0.5
+_MOST_BUCKETS = 2**22
 #: What a model of vectors calls the ids that n-grams are made of.
 WORDS = "words"
 
@@ -43,6 +47,7 @@ class LinearModel:
         scores: Of the training texts, `(texts, classes)`, by models that have not seen them.
         gain: What the scores are best multiplied by to be logarithms of odds.
         multi_label: Whether a text may have any number of classes.
+        distinct: About how many n-grams the training texts have, counted by the buckets in use.
     """
 
     ngrams: int
@@ -51,6 +56,18 @@ class LinearModel:
     scores: npt.NDArray[np.float32]
     gain: float
     multi_label: bool
+    distinct: int
+
+    def tell_crowded(self) -> str | None:
+        """Say so where many n-grams share a bucket and more buckets would help."""
+        buckets = len(self.table) - 1
+        if self.distinct <= _CROWDED * buckets or buckets >= _MOST_BUCKETS:
+            return None
+        enough = 2 ** math.ceil(math.log2(self.distinct / _CROWDED))
+        return (
+            f"wide_buckets {buckets}: many of about {self.distinct:,} n-grams share one and are "
+            f"taken for each other; set wide_buckets={min(enough, _MOST_BUCKETS)} (a larger file)"
+        )
 
     def beside(self, network: keras.Model) -> keras.Model:
         """Put a network on top: what it reads and `scores` `(batch, classes)` to probabilities."""
@@ -134,6 +151,7 @@ def fit_linear(
         scores=scores.astype(np.float32),
         gain=_best_gain(scores, truth, multi_label=multi_label),
         multi_label=multi_label,
+        distinct=_count_distinct(np.unique(present.indices).size, buckets),
     )
 
 
@@ -160,6 +178,15 @@ def _find(texts: EncodedTexts, ngrams: int, buckets: int) -> tuple[Any, npt.NDAr
     rarity = np.log((1 + len(texts)) / (1 + frequency)) + 1
     lengths = np.sqrt(present @ rarity**2)
     return diags_array(1 / lengths) @ present @ diags_array(rarity), rarity
+
+
+def _count_distinct(used: int, buckets: int) -> int:
+    """Return about how many n-grams leave that many buckets in use.
+
+    Whang et al. 1990, https://doi.org/10.1145/78922.78925.
+    """
+    free = max(buckets - used, 1)
+    return round(buckets * math.log(buckets / free))
 
 
 def _fit(present: Any, truth: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

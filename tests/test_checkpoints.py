@@ -62,7 +62,7 @@ def test_every_model_goes_on_to_the_same_result(
         {"optimizer": "nadam", "word_dropout": 0.2},
         {"precision": "mixed_float16", "accumulation": 4},
         {"precision": "mixed_bfloat16", "weight_averaging": 0.0},
-        {"wide_ngrams": 2, "wide_buckets": 2**12},
+        {"wide_ngrams": 2, "wide_buckets": 2**14},
         {"warm_up": 0.2, "decay": "cosine", "class_weights": "balanced"},
         {"embedding": "frozen", "embedding_features": 64},
     ],

@@ -69,7 +69,7 @@ def run(
     config = get_spec(model).config
     settings = config.parse({k: v for k, v in small.items() if k in config.model_fields})
     out = tmp_path_factory.mktemp("runs") / request.param
-    quick = QUICK.replace(wide_ngrams=2, wide_buckets=999) if wide else QUICK
+    quick = QUICK.replace(wide_ngrams=2, wide_buckets=12_345) if wide else QUICK
     return train(preparation, model, out, settings=settings, config=quick)
 
 

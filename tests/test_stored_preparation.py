@@ -28,7 +28,7 @@ def stored(preparation: Preparation, folder: Path, config: TrainingConfig) -> St
     [
         {},
         {"embedding": "random"},
-        {"wide_ngrams": 2, "wide_buckets": 1000},
+        {"wide_ngrams": 2, "wide_buckets": 2**14},
         {"class_weights": "balanced"},
     ],
 )

@@ -1,5 +1,8 @@
 """A linear model of n-grams beside a network: honest scores, one model that serves, no worse."""
 
+import re
+import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import keras
@@ -15,7 +18,7 @@ from kerastextzoo.preparation import Preparation
 from kerastextzoo.run import Run, train
 from kerastextzoo.spec import Task
 from kerastextzoo.splits import make_splits
-from kerastextzoo.text import TextConfig
+from kerastextzoo.text import TextConfig, TextWarning
 from kerastextzoo.training import TrainingConfig, evaluate_part, fit, predict_probabilities
 from kerastextzoo.wide import LinearModel, fit_linear
 
@@ -105,6 +108,32 @@ def test_the_gain_is_that_of_the_least_loss() -> None:
     assert 0.5 <= linear.gain <= 16
     again = fit_linear(_texts(200), np.arange(200, dtype=np.int32) % 3, 3, ngrams=2, buckets=4000)
     assert again.gain == 0.5  # Scores of chance are best left out.
+
+
+def test_crowded_buckets_are_told_once_with_a_number_that_helps(preparation: Preparation) -> None:
+    prepared = Preparation(preparation.splits, preparation.config)
+    crowded, wide = (QUICK.replace(wide_buckets=2**power, refit=True) for power in (10, 16))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(prepared, "cnn", SMALL, crowded.replace(epochs=1))
+    (told,) = [str(each.message) for each in caught if each.category is TextWarning]
+    assert re.match("wide_buckets 1024: many of about [0-9,]+ n-grams share one", told)
+    assert told in prepared.describe()["warnings"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TextWarning)
+        fit(prepared, "cnn", SMALL, wide.replace(epochs=1))
+
+
+@pytest.mark.parametrize("buckets", [2**9, 2**12])
+def test_n_grams_are_counted_by_the_buckets_in_use(buckets: int) -> None:
+    texts = _texts(400)
+    rows = [texts.padded([row])[0] for row in range(400)]
+    pairs = {pair for ids in rows for pair in pairwise(ids[ids > 0].tolist())}
+    singles = {one for ids in rows for one in ids[ids > 0].tolist()}
+    linear = fit_linear(texts, np.arange(400, dtype=np.int32) % 2, 2, ngrams=2, buckets=buckets)
+    assert linear.distinct == pytest.approx(len(pairs) + len(singles), rel=0.1)
+    said = linear.tell_crowded()
+    assert said is None if buckets == 2**12 else "set wide_buckets=2048 " in str(said)
 
 
 def test_a_run_beside_a_linear_model_is_saved_and_answers(
