@@ -1,4 +1,4 @@
-"""Train what `experiments.toml` lists, keep a small record of each run, and write RESULTS.md.
+"""Train what `experiments.toml` lists, keep a small record of each run, write and draw RESULTS.md.
 
     python -m benchmarks.results ../shared/data --minutes 60
     python -m benchmarks.results ../shared/data --minutes 0     # the table alone
@@ -22,6 +22,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from benchmarks.results_picture import Panel, draw_results
 from kerastextzoo.builders import list_models
 from kerastextzoo.recipes import Recipe, get_recipe, list_recipes
 from kerastextzoo.settings import share_out
@@ -33,6 +34,7 @@ BASELINES = "baselines"
 RECIPE = "recipe "
 BEST = "best"
 REFIT = " refit"
+PICTURE = "docs/results.svg"
 _PLACES = ("folder", "scratch")
 
 
@@ -223,7 +225,7 @@ def make_vectors(
 
 def lay_out(plan: dict[str, Any], experiments: Sequence[Experiment]) -> str:
     """Return RESULTS.md as the records have it."""
-    records = [(each, record) for each in experiments if (record := each.record())]
+    records = _recorded(experiments)
     lines = [
         "# Results",
         "",
@@ -235,17 +237,57 @@ def lay_out(plan: dict[str, Any], experiments: Sequence[Experiment]) -> str:
         "Written by `python -m benchmarks.results FOLDER`; a record of each run is in",
         "`benchmarks/records`.",
         "",
+        f"![accuracy of every model beside the best linear model]({PICTURE})",
+        "",
     ]
-    sections = {
-        name: [pair for pair in records if pair[0].data == name and not pair[0].change]
-        for name in plan["data"]
-    }
+    sections = _sections(plan, records)
     lines += _goals(plan["data"], sections)
     for name, mine in sections.items():
         lines += _section(plan["data"][name], mine) if mine else ()
     lines += _defaults(records)
     lines += _recipes([pair for pair in records if pair[0].what.startswith(RECIPE)])
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _recorded(experiments: Sequence[Experiment]) -> list[Recorded]:
+    return [(each, record) for each in experiments if (record := each.record())]
+
+
+def _sections(plan: dict[str, Any], records: Sequence[Recorded]) -> dict[str, list[Recorded]]:
+    return {
+        name: [pair for pair in records if pair[0].data == name and not pair[0].change]
+        for name in plan["data"]
+    }
+
+
+def choose_panels(plan: dict[str, Any], experiments: Sequence[Experiment]) -> dict[str, Panel]:
+    """Return what the picture shows: of each data set, every network and the best linear model."""
+    panels = {}
+    for name, records in _sections(plan, _recorded(experiments)).items():
+        networks = _networks(records)
+        if not networks:
+            continue
+        models = {}
+        for what, found in networks.items():
+            accuracies = [100 * record["metrics"]["test_accuracy"] for record in found]
+            spread = statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0
+            models[what] = (statistics.mean(accuracies), spread)
+        means = [
+            100 * statistics.mean(line["accuracy"] for line in lines)
+            for lines in _linear(records).values()
+        ]
+        chosen = max(networks, key=lambda each: _validation(networks[each]))
+        panels[name] = Panel(models, max(means, default=None), chosen)
+    return panels
+
+
+def _linear(records: Sequence[Recorded]) -> dict[str, list[dict[str, Any]]]:
+    linear: dict[str, list[dict[str, Any]]] = {}
+    for each, record in records:
+        if each.linear:
+            for line in record["leaderboard"]:
+                linear.setdefault(line["model"] + each.what[len(BASELINES) :], []).append(line)
+    return linear
 
 
 def _goals(data: dict[str, Any], sections: dict[str, list[Recorded]]) -> Iterator[str]:
@@ -299,12 +341,7 @@ def _section(data: dict[str, Any], records: Sequence[Recorded]) -> Iterator[str]
         yield ""
     yield "| model | test | macro-F1 | validation | seeds | parameters | seconds a run |"
     yield "|---|---|---|---|---|---|---|"
-    linear: dict[str, list[dict[str, Any]]] = {}
-    for each, record in records:
-        if each.linear:
-            for line in record["leaderboard"]:
-                linear.setdefault(line["model"] + each.what[len(BASELINES) :], []).append(line)
-    for model, found in linear.items():
+    for model, found in _linear(records).items():
         yield _row(
             model,
             [line["accuracy"] for line in found],
@@ -458,6 +495,7 @@ def main() -> None:
         record = json.loads(each.path.read_text("utf-8"))
         print(record.get("metrics", ""), record.get("seconds", ""), file=sys.stderr)
     (ROOT / "RESULTS.md").write_text(lay_out(plan, experiments), "utf-8")
+    draw_results(choose_panels(plan, experiments), ROOT / PICTURE)
     tell_recipes(experiments)
 
 

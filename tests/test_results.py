@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks import results
+from benchmarks.results_picture import draw_results
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -58,21 +60,60 @@ def test_a_record_of_other_settings_is_run_again(
     assert one.record() is None
 
 
-def test_validation_chooses_what_is_held_against_an_aim(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[results.Experiment]:
+    """Two seeds of three networks and of the linear models, as their records tell."""
     monkeypatch.setattr(results, "RECORDS", tmp_path)
     reached = {"cnn": (0.70, 0.90), "cnn wide": (0.80, 0.60), "lstm": (0.75, 0.65)}
-    experiments = [results.Experiment("isear", what, 0, ()) for what in reached]
-    for one, (validation, test) in zip(experiments, reached.values(), strict=True):
-        metrics = {"val_accuracy": validation, "test_accuracy": test, "test_macro_f1": test}
-        record = {"command": list(one.command), "settings": one.settings(), "metrics": metrics}
-        one.path.parent.mkdir(exist_ok=True)
-        one.path.write_text(json.dumps(record | {"parameters": 1, "seconds": 1}), "utf-8")
+    experiments = []
+    for what, (validation, test) in ({"baselines": (0, 0)} | reached).items():
+        for seed, more in enumerate((-0.01, 0.01)):
+            one = results.Experiment("isear", what, seed, ())
+            metrics = {
+                "val_accuracy": validation, "test_accuracy": test + more, "test_macro_f1": test
+            }  # fmt: skip
+            record: dict[str, Any] = {"command": list(one.command), "settings": one.settings()}
+            record |= {"metrics": metrics, "parameters": 1, "seconds": 1}
+            if one.linear:
+                shares = {"majority class": 0.14, "NB-SVM": 0.62 + more}
+                record["leaderboard"] = [
+                    dict.fromkeys(("macro_f1", "seconds", "parameters", "milliseconds"), 1)
+                    | {"model": model, "accuracy": share}
+                    for model, share in shares.items()
+                ]
+            one.path.parent.mkdir(exist_ok=True)
+            one.path.write_text(json.dumps(record), "utf-8")
+            experiments.append(one)
+    return experiments
+
+
+def test_validation_chooses_what_is_held_against_an_aim(
+    recorded: list[results.Experiment],
+) -> None:
     plan, _ = results.read_plan()
     plan["data"]["isear"]["goals"] = {"cnn": 70, "lstm": 65, "dpcnn": 1, "best": 60.5}
-    lines = results.lay_out(plan, experiments).splitlines()
-    assert "| isear | cnn | 70 | 60.0 | cnn wide | 1 | short by 10.0 |" in lines
-    assert "| isear | lstm | 65 | 65.0 | lstm | 1 | reached |" in lines
+    lines = results.lay_out(plan, recorded).splitlines()
+    assert "| isear | cnn | 70 | 60.0 ± 1.4 | cnn wide | 2 | short by 10.0 |" in lines
+    assert "| isear | lstm | 65 | 65.0 ± 1.4 | lstm | 2 | reached |" in lines
     assert "| isear | dpcnn | 1 | not trained yet | | | |" in lines
-    assert "| isear | best | 60.5 | 60.0 | cnn wide | 1 | short by 0.5 |" in lines
+    assert "| isear | best | 60.5 | 60.0 ± 1.4 | cnn wide | 2 | short by 0.5 |" in lines
+
+
+def test_the_picture_shows_what_the_table_says(
+    recorded: list[results.Experiment], tmp_path: Path
+) -> None:
+    plan, _ = results.read_plan()
+    (panel,) = results.choose_panels(plan, recorded).values()
+    told = {"cnn": (90.0, 1.41), "cnn wide": (60.0, 1.41), "lstm": (65.0, 1.41)}
+    assert {
+        model: tuple(round(each, 2) for each in of) for model, of in panel.models.items()
+    } == told
+    assert panel.linear == pytest.approx(62)
+    assert panel.chosen == "cnn wide"
+    draw_results({"isear": panel}, tmp_path / "new" / "results.svg")
+    drawn = (tmp_path / "new" / "results.svg").read_text("utf-8")
+    names = [drawn.index(f">{name}</text>") for name in ("cnn wide", "lstm", "cnn")]
+    assert names == sorted(names)
+    assert ">isear</text>" in drawn
+    draw_results({"isear": panel}, tmp_path / "again.svg")
+    assert (tmp_path / "again.svg").read_text("utf-8") == drawn
