@@ -9,6 +9,7 @@ stopped at any moment and goes on where it was. Each run is the command that its
 
 import argparse
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -220,7 +221,10 @@ def make_vectors(
         if f"{{scratch}}/{name}" in needed and not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             filled = [word.format(**places) for word in words]
-            _call(*filled, "--to", str(target), "--json", "--quiet")
+            # Another process may be making them, too.
+            own = target.with_name(f"{os.getpid()}-{name}")
+            _call(*filled, "--to", str(own), "--json", "--quiet")
+            own.replace(target)
 
 
 def lay_out(plan: dict[str, Any], experiments: Sequence[Experiment]) -> str:
