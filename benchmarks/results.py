@@ -171,7 +171,10 @@ def run(experiment: Experiment, places: dict[str, Path]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "run")
         words = [word.format(**places) for word in experiment.command]
-        answer = _call(*words, "--out", str(out), "--json", "--quiet")
+        if not experiment.linear:
+            state = places["scratch"] / "checkpoints" / f"{experiment.name}.npz"
+            words += ["--checkpoint", str(state), "--out", str(out)]
+        answer = _call(*words, "--json", "--quiet")
         record = {"data": experiment.data, "what": experiment.what, "seed": experiment.seed}
         record |= {"command": list(experiment.command), "settings": experiment.settings()}
         if experiment.linear:

@@ -77,6 +77,27 @@ def of_refit(path: Path | None) -> Path | None:
     return path and path.with_name(f"{path.stem}-refit{path.suffix}")
 
 
+def check_apart(path: Path, out: Path) -> None:
+    """Refuse a checkpoint in the folder of the run, which has to be new.
+
+    Raises:
+        InputError: It is there.
+    """
+    if out.absolute() in (path.absolute(), *path.absolute().parents):
+        raise InputError(
+            f"checkpoint {named(path)} is in the new folder {named(out)}; choose a file elsewhere"
+        )
+
+
+def remove(path: Path, members: int) -> None:
+    """Remove the files that a training with `path` has left, an ensemble of so many members."""
+    for number in range(members + 1):
+        each = of_member(path, number) if number else path
+        for file in (each, of_refit(each)):
+            if file:
+                file.unlink(missing_ok=True)
+
+
 def is_damaged(path: Path) -> bool:
     """Say whether a file holds no whole checkpoint."""
     try:

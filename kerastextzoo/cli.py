@@ -71,6 +71,10 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
 
 _MODEL = "A model of the zoo; 'kerastextzoo models' lists them."
 _RECIPE = "Model and settings of a recipe; 'kerastextzoo recipes'."
+_CHECKPOINT = (
+    "A file that keeps the state of the training after each epoch; one that was stopped goes on "
+    "from it when the same command is given again."
+)
 Model = Annotated[str, typer.Option(help=_MODEL)]
 NoDoctor = Annotated[
     bool, typer.Option("--no-doctor", help="Don't examine the program first, nor watch it train.")
@@ -139,6 +143,7 @@ def train(
     options: TrainingOptions,
     model: Annotated[str | None, typer.Option(help=_MODEL)] = None,
     recipe: Annotated[str | None, typer.Option(help=_RECIPE)] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help=_CHECKPOINT)] = None,
     no_doctor: NoDoctor = False,
 ) -> None:
     """Train one model and write a run."""
@@ -146,6 +151,7 @@ def train(
         if (model is None) == (recipe is None):
             raise InputError(f"train takes --model or --recipe; got {'both' if model else 'none'}")
         load_tensorflow()
+        from kerastextzoo.checkpoints import check_apart
         from kerastextzoo.recipes import get_recipe
         from kerastextzoo.run import train
         from kerastextzoo.summary import describe_recipe, describe_run, per_class, run_as_dict
@@ -154,6 +160,9 @@ def train(
         model = followed.model if followed else str(model)
         settings = options.checked_settings(model, followed.settings if followed else {})
         out = options.new_folder(recipe or model)
+        if checkpoint:
+            check_apart(checkpoint, out)
+            _on_interrupt("the same command goes on after its last whole epoch")
         splits = options.read_splits(screen)
         preparation = options.prepare(screen, splits, settings)
         findings = [] if no_doctor else options.examine(screen, preparation, model, settings)
@@ -172,6 +181,7 @@ def train(
             tell=lambda finding: screen.note(str(finding)),
             command=typed(),
             track=screen.track,
+            checkpoint=checkpoint,
         )
         told = describe_recipe(followed) if followed else []
         screen.result(run_as_dict(run), per_class(run), *describe_run(run), *told)

@@ -25,6 +25,7 @@ from kerastextzoo.answering import Answering, AnswerWarning
 from kerastextzoo.answers import ANSWERS, describe_answers, with_texts, write_answers
 from kerastextzoo.batching import EncodedTexts, EncodedVectors
 from kerastextzoo.builders import get_spec
+from kerastextzoo.checkpoints import check_apart, remove
 from kerastextzoo.checkup import recorded
 from kerastextzoo.distribution import describe_device
 from kerastextzoo.doctor import Finding
@@ -255,6 +256,7 @@ def train(
     tell: Callable[[Finding], None] = lambda finding: None,
     command: str | None = None,
     track: Track = silent,
+    checkpoint: Path | None = None,
 ) -> Run:
     """Train one model, evaluate it once on the test texts and write a run.
 
@@ -274,9 +276,12 @@ def train(
         tell: Called with what is found while it trains.
         command: What a user typed, to be recorded.
         track: Progress.
+        checkpoint: A file outside `out`, written after each epoch and removed at the end. If it is
+            there, a training that was killed goes on from it, to the same result on a CPU.
 
     Raises:
-        InputError: A name or a setting is wrong, or `out` is taken.
+        InputError: A name or a setting is wrong, `out` is taken, or the checkpoint is damaged or
+            of another training.
     """
     settings = settings or get_spec(model).config()
     config = config or TrainingConfig()
@@ -290,6 +295,8 @@ def train(
         strategy=strategy,
     )
     out = check_free(Path(out))
+    if checkpoint:
+        check_apart(checkpoint, out)
     preparation = preparation.suited_to(settings)
     fitted = fit(
         preparation,
@@ -302,6 +309,7 @@ def train(
         track=track,
         watch=watch,
         tell=tell,
+        checkpoint=checkpoint,
     )
     test = evaluate_test(fitted.model, preparation, fitted.validation)
     write_run(
@@ -318,6 +326,8 @@ def train(
         findings=findings,
         command=command,
     )
+    if checkpoint:
+        remove(checkpoint, config.ensemble)
     return Run(out)
 
 

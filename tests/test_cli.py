@@ -42,6 +42,43 @@ def launch(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
     )
 
 
+def test_a_killed_training_goes_on_from_its_checkpoint(data: Path, tmp_path: Path) -> None:
+    options = ["--model", "cnn", "--data", data, *QUICK, "--set", "patience=30", "--epochs", "30"]
+    state = tmp_path / "states" / "cnn.npz"
+    broken = ["train", *options, "--out", "run", "--checkpoint", state, "--json"]
+    child = launch(*broken, cwd=tmp_path)
+    deadline = time.monotonic() + 300
+    while not state.exists():
+        assert time.monotonic() < deadline, "no epoch in five minutes"
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.kill()
+    assert child.wait() == -signal.SIGKILL
+    child.communicate()
+    assert not (tmp_path / "run").exists()
+    resumed, err = launch(*broken, cwd=tmp_path).communicate()
+    assert json.loads(resumed), err
+    assert not list(state.parent.iterdir())
+    whole, _ = launch("train", *options, "--out", "whole", "--json", cwd=tmp_path).communicate()
+    assert json.loads(resumed)["metrics"] == json.loads(whole)["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [("run/state.npz", "is in the new folder"), ("mine.txt", "is damaged, or none")],
+)
+def test_a_checkpoint_that_can_not_be_used(
+    command: Command, data: Path, tmp_path: Path, place: str, said: str
+) -> None:
+    mine, out = tmp_path / "mine.txt", tmp_path / "run"
+    mine.write_text("a letter", "utf-8")
+    options = ["--model", "cnn", "--data", data, *QUICK, "--out", out]
+    status, _, err = command("train", *options, "--checkpoint", tmp_path / place)
+    assert (status, said in err.splitlines()[-1]) == (2, True), err
+    assert mine.read_text("utf-8") == "a letter"
+    assert not out.exists()
+
+
 def test_models(command: Command) -> None:
     models = command.json("models")["models"]
     assert [model["name"] for model in models] == list_models()
