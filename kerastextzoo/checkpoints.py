@@ -89,13 +89,19 @@ def check_apart(path: Path, out: Path) -> None:
         )
 
 
-def remove(path: Path, members: int) -> None:
-    """Remove the files that a training with `path` has left, an ensemble of so many members."""
-    for number in range(members + 1):
-        each = of_member(path, number) if number else path
-        for file in (each, of_refit(each)):
-            if file:
-                file.unlink(missing_ok=True)
+def remove(path: Path, *, members: int, refit: bool) -> None:
+    """Remove the files that a training with `path` leaves, and no other.
+
+    Args:
+        path: As `fit` was given it.
+        members: Networks of the ensemble; 1: there is none.
+        refit: Whether there was a second training on all texts.
+    """
+    numbers = range(1, members + 1)
+    files = [path] if members == 1 else [of_member(path, number) for number in numbers]
+    for file in files + [of_refit(each) for each in files if refit]:
+        if file:
+            file.unlink(missing_ok=True)
 
 
 def is_damaged(path: Path) -> bool:

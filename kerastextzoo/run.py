@@ -327,7 +327,7 @@ def train(
         command=command,
     )
     if checkpoint:
-        remove(checkpoint, config.ensemble)
+        remove(checkpoint, members=config.ensemble, refit=config.refit)
     return Run(out)
 
 

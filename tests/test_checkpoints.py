@@ -13,7 +13,7 @@ import model_checks
 import numpy as np
 import pytest
 
-from kerastextzoo import checkpoints
+from kerastextzoo import checkpoints, run
 from kerastextzoo.builders import MODELS, cnn
 from kerastextzoo.data import Dataset
 from kerastextzoo.errors import InputError
@@ -101,7 +101,7 @@ def test_the_best_epoch_is_kept_over_breaks(preparation: Preparation, tmp_path: 
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path
-from kerastextzoo import checkpoints
+from kerastextzoo import checkpoints, run
 from kerastextzoo.builders import cnn
 from kerastextzoo.data import load_dataset
 from kerastextzoo.preparation import Preparation
@@ -310,3 +310,16 @@ def test_a_place_that_can_not_be_written_is_told_of(
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="can't be written"):
         _train(preparation, tmp_path / "file" / "state.npz")
+
+
+@pytest.mark.parametrize("settings", [{}, {"ensemble": 2}, {"refit": True, "ensemble": 2}])
+def test_a_run_leaves_no_checkpoint_and_takes_none_of_others(
+    preparation: Preparation, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    others = {"state-3.npz", "other.npz"} | (set() if settings else {"state-1.npz"})
+    for name in others | (set() if "refit" in settings else {"state-refit.npz"}):
+        (tmp_path / name).write_text("another's", "utf-8")
+    left = {path.name for path in tmp_path.iterdir()}
+    config, path = QUICK.replace(epochs=1, **settings), tmp_path / "state.npz"
+    run.train(preparation, "cnn", tmp_path / "run", settings=SMALL, config=config, checkpoint=path)
+    assert {path.name for path in tmp_path.iterdir()} == left | {"run"}
