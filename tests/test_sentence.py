@@ -329,7 +329,7 @@ def test_settings_without_effect_are_told(encoder: Path, tmp_path: Path) -> None
 
 def test_tune_compare_and_no_export(command: Command, encoder: Path, data: Path) -> None:
     options = ("--data", data, "--epochs", 1, "--set", f"encoder={encoder}",
-               "--set", "wide_ngrams=2", "--set", "wide_buckets=4096")  # fmt: skip
+               "--set", "wide_ngrams=2", "--set", "wide_buckets=16384")  # fmt: skip
     tuned = command.json("tune", "--model", "sentence", *options, "--max-trials", 3, "--out", "t")
     assert tuned["saved_model"] is None
     assert [trial["status"] for trial in tuned["trials"]] == ["completed"] * 3
