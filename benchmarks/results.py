@@ -283,8 +283,7 @@ def choose_panels(plan: dict[str, Any], experiments: Sequence[Experiment]) -> di
             100 * statistics.mean(line["accuracy"] for line in lines)
             for lines in _linear(records).values()
         ]
-        chosen = max(networks, key=lambda each: _validation(networks[each]))
-        panels[name] = Panel(models, max(means, default=None), chosen)
+        panels[name] = Panel(models, max(means, default=None), _preferred(networks))
     return panels
 
 
@@ -318,8 +317,7 @@ def _goals(data: dict[str, Any], sections: dict[str, list[Recorded]]) -> Iterato
             if not mine:
                 yield f"| {name} | {model} | {aim} | not trained yet | | | |"
                 continue
-            # Validation can't tell a model from its refit, which has learned from more texts.
-            what = max(mine, key=lambda each: (_validation(mine[each]), each.endswith(REFIT)))
+            what = _preferred(mine)
             accuracies = [record["metrics"]["test_accuracy"] for record in mine[what]]
             short = round(aim - 100 * statistics.mean(accuracies), 1)
             verdict = f"short by {short}" if short > 0 else "reached"
@@ -334,6 +332,11 @@ def _networks(records: Sequence[Recorded]) -> dict[str, list[dict[str, Any]]]:
         if not each.linear and not each.what.startswith(RECIPE):
             networks.setdefault(each.what, []).append(record)
     return networks
+
+
+def _preferred(networks: dict[str, list[dict[str, Any]]]) -> str:
+    # Validation can't tell a model from its refit, which has learned from more texts.
+    return max(networks, key=lambda each: (_validation(networks[each]), each.endswith(REFIT)))
 
 
 def _validation(found: Sequence[dict[str, Any]]) -> float:
