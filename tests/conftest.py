@@ -4,10 +4,6 @@ import gzip
 import os
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-
-import keras
 import pytest
 from commands import Command
 
@@ -24,12 +20,6 @@ def pytest_configure() -> None:
         number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, cores[number::workers] or cores)
-
-
-@pytest.fixture(autouse=True)
-def seeded() -> None:
-    """The same start weights and dropout in every run of a test."""
-    keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,14 @@ def test_source_archive_has_what_a_contributor_needs_and_no_litter(
 ) -> None:
     with tarfile.open(archives[0]) as opened:
         names = {name.partition("/")[2] for name in opened.getnames()}
-    wanted = ["Makefile", "constraints.txt", "tests/conftest.py", "docs/doctor.md", "LICENSE"]
+    wanted = [
+        "Makefile",
+        "conftest.py",
+        "constraints.txt",
+        "tests/conftest.py",
+        "docs/doctor.md",
+        "LICENSE",
+    ]
     assert names.issuperset([*wanted, "notebooks/01_quickstart.ipynb", "README.zh-CN.md"])
     assert not names & {*LITTER}
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]

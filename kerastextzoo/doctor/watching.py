@@ -56,7 +56,8 @@ class Watch(keras.callbacks.Callback):
 
     Example:
         >>> x = np.eye(4, dtype="float32")[[0, 1, 2, 3] * 8]
-        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, "softmax")])
+        >>> dense = keras.layers.Dense(2, "softmax", kernel_initializer="zeros")
+        >>> model = keras.Sequential([keras.Input((4,)), dense])
         >>> model.compile("adam", "sparse_categorical_crossentropy")
         >>> watch = Watch(validation_data=(x, x.argmax(1) % 2), tell=lambda finding: None)
         >>> _ = model.fit(x, x.argmax(1) % 2, epochs=2, verbose=0, callbacks=[watch])
