@@ -238,9 +238,10 @@ def lay_out(plan: dict[str, Any], experiments: Sequence[Experiment]) -> str:
         "",
         "Accuracy on the test texts in %, mean and standard deviation over seeds. Every network",
         "has its default settings but for the options in its command. In **bold**: the network",
-        "with the best mean on the *validation* texts. The linear models learn from the same",
-        'training texts; "refit" says that a model has learned from the validation texts as well,',
-        "once they had told when to stop. Seconds are of one or two cores of several machines.",
+        "with the best mean on the *validation* texts, by the seeds that all networks are to have.",
+        'The linear models learn from the same training texts; "refit" says that a model has',
+        "learned from the validation texts as well, once they had told when to stop. Seconds are",
+        "of one or two cores of several machines.",
         "Written by `python -m benchmarks.results FOLDER`; a record of each run is in",
         "`benchmarks/records`.",
         "",
@@ -271,11 +272,11 @@ def choose_panels(plan: dict[str, Any], experiments: Sequence[Experiment]) -> di
     """Return what the picture shows: of each data set, every network and the best linear model."""
     panels = {}
     for name, records in _sections(plan, _recorded(experiments)).items():
-        networks = _networks(records)
-        if not networks:
+        chosen = _preferred(plan["data"][name], records)
+        if chosen is None:
             continue
         models = {}
-        for what, found in networks.items():
+        for what, found in _networks(records).items():
             accuracies = [100 * record["metrics"]["test_accuracy"] for record in found]
             spread = statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0
             models[what] = (statistics.mean(accuracies), spread)
@@ -283,7 +284,7 @@ def choose_panels(plan: dict[str, Any], experiments: Sequence[Experiment]) -> di
             100 * statistics.mean(line["accuracy"] for line in lines)
             for lines in _linear(records).values()
         ]
-        panels[name] = Panel(models, max(means, default=None), _preferred(networks))
+        panels[name] = Panel(models, max(means, default=None), chosen)
     return panels
 
 
@@ -309,16 +310,11 @@ def _goals(data: dict[str, Any], sections: dict[str, list[Recorded]]) -> Iterato
     for name, records in sections.items():
         networks = _networks(records)
         for model, aim in data[name].get("goals", {}).items():
-            mine = {
-                what: found
-                for what, found in networks.items()
-                if model == BEST or what.split()[0] == model
-            }
-            if not mine:
+            what = _preferred(data[name], records, model)
+            if what is None:
                 yield f"| {name} | {model} | {aim} | not trained yet | | | |"
                 continue
-            what = _preferred(mine)
-            accuracies = [record["metrics"]["test_accuracy"] for record in mine[what]]
+            accuracies = [record["metrics"]["test_accuracy"] for record in networks[what]]
             short = round(aim - 100 * statistics.mean(accuracies), 1)
             verdict = f"short by {short}" if short > 0 else "reached"
             cells = (name, model, str(aim), _spread(accuracies), what, str(len(accuracies)))
@@ -334,9 +330,14 @@ def _networks(records: Sequence[Recorded]) -> dict[str, list[dict[str, Any]]]:
     return networks
 
 
-def _preferred(networks: dict[str, list[dict[str, Any]]]) -> str:
+def _preferred(data: dict[str, Any], records: Sequence[Recorded], model: str = BEST) -> str | None:
+    # A row with more seeds than the others is held beside them by the seeds that all are to have.
+    networks = _networks([pair for pair in records if pair[0].seed < data["seeds"]])
+    mine = [what for what in networks if model in {BEST, what.split()[0]}]
     # Validation can't tell a model from its refit, which has learned from more texts.
-    return max(networks, key=lambda each: (_validation(networks[each]), each.endswith(REFIT)))
+    return max(
+        mine, key=lambda each: (_validation(networks[each]), each.endswith(REFIT)), default=None
+    )
 
 
 def _validation(found: Sequence[dict[str, Any]]) -> float:
@@ -359,15 +360,13 @@ def _section(data: dict[str, Any], records: Sequence[Recorded]) -> Iterator[str]
             None,
             found,
         )
-    networks = _networks(records)
-    scores = {model: _validation(found) for model, found in networks.items()}
-    for model, found in networks.items():
-        best = scores[model] == max(scores.values())
+    best = _preferred(data, records)
+    for model, found in _networks(records).items():
         yield _row(
-            f"**{model}**" if best else model,
+            f"**{model}**" if model == best else model,
             [record["metrics"]["test_accuracy"] for record in found],
             [record["metrics"]["test_macro_f1"] for record in found],
-            scores[model],
+            _validation(found),
             found,
         )
     yield ""

@@ -99,6 +99,18 @@ def test_validation_chooses_what_is_held_against_an_aim(
     assert "| isear | best | 60.5 | 60.0 ± 1.4 | cnn wide | 2 | short by 0.5 |" in lines
 
 
+def test_seeds_that_other_rows_lack_do_not_choose(recorded: list[results.Experiment]) -> None:
+    plan, _ = results.read_plan()
+    plan["data"]["isear"] |= {"goals": {"best": 60.5}, "seeds": 1}
+    more = next(each for each in recorded if (each.what, each.seed) == ("lstm", 1))
+    record = json.loads(more.path.read_text("utf-8"))
+    record["metrics"]["val_accuracy"] = 0.99
+    more.path.write_text(json.dumps(record), "utf-8")
+    (best,) = (line for line in results.lay_out(plan, recorded).splitlines() if "60.5" in line)
+    assert best == "| isear | best | 60.5 | 60.0 ± 1.4 | cnn wide | 2 | short by 0.5 |"
+    assert results.choose_panels(plan, recorded)["isear"].chosen == "cnn wide"
+
+
 def test_the_picture_shows_what_the_table_says(
     recorded: list[results.Experiment], tmp_path: Path
 ) -> None:
