@@ -37,6 +37,11 @@ def check_for_data(config: TrainingConfig, preparation: Preparation) -> None:
             f"mistakes {','.join(config.mistakes)}: of a network alone; got wide_ngrams "
             f"{config.wide_ngrams}; leave one of them out"
         )
+    if config.wide_lead and not config.wide_ngrams:
+        raise InputError(
+            f"wide_lead {config.wide_lead}: of a linear model beside the network; got wide_ngrams "
+            "0; set wide_ngrams=2, or leave wide_lead out"
+        )
     if not preparation.multi_label:
         return
     if config.class_weights == "balanced":
@@ -103,7 +108,7 @@ def compile_alone(
     spec, multi_label = get_spec(model), preparation.multi_label
     embedding, coverage = preparation.start(config.embedding, config.embedding_features)
     mistake = combine(config.mistakes)
-    linear = preparation.linear(config.wide_ngrams, config.wide_buckets)
+    linear = preparation.linear(config)
     task = Task(
         vocabulary_size=preparation.vocabulary_size,
         num_classes=len(preparation.label_names),

@@ -40,6 +40,7 @@ from kerastextzoo.text import (
     fit_and_encode,
     tell_unsegmented,
 )
+from kerastextzoo.training_config import TrainingConfig
 from kerastextzoo.wide import LinearModel, fit_linear
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Preparation:
         self.label_ids = {
             name: label_ids(part.labels, splits.label_names) for name, part in parts.items()
         }
-        self._linear: dict[tuple[int, int], LinearModel] = {}
+        self._linear: dict[tuple[int, int, int], LinearModel] = {}
         self._matrices: dict[int | None, tuple[npt.NDArray[np.float32], Coverage]] = {}
         self.warnings = [*splits.warnings]
         self._tells = True
@@ -317,18 +318,19 @@ class Preparation:
             counts=count_tokens(self.texts["train"], len(vocabulary)).tolist(),
         )
 
-    def linear(self, ngrams: int, buckets: int) -> LinearModel | None:
-        """Return a linear model of the training texts' n-grams; None for those of 0 tokens."""
-        if not ngrams:
+    def linear(self, config: TrainingConfig) -> LinearModel | None:
+        """Return the linear model that stands beside a network; None if there is to be none."""
+        if not config.wide_ngrams:
             return None
-        key = (ngrams, buckets)
+        key = (config.wide_ngrams, config.wide_buckets, config.wide_lead)
         if key not in self._linear:
             self._linear[key] = fit_linear(
                 self.texts["train"].words,
                 self.label_ids["train"],
                 len(self.label_names),
-                ngrams=ngrams,
-                buckets=buckets,
+                ngrams=config.wide_ngrams,
+                buckets=config.wide_buckets,
+                lead=config.wide_lead,
                 seed=derive_seed(self.seed, "folds"),
                 track=self.track,
             )

@@ -42,6 +42,7 @@ class LinearModel:
 
     Attributes:
         ngrams: Tokens of the longest n-gram.
+        lead: Tokens of a text's start, whose n-grams count once more, apart.
         table: As in `LinearNGrams`, `(buckets + 1, classes + 1)`.
         bias: As in `LinearNGrams`, `(classes,)`.
         scores: Of the training texts, `(texts, classes)`, by models that have not seen them.
@@ -51,6 +52,7 @@ class LinearModel:
     """
 
     ngrams: int
+    lead: int
     table: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]
     scores: npt.NDArray[np.float32]
@@ -88,7 +90,9 @@ class LinearModel:
         by_words = text.name == EncodedTexts.input_name
         tokens = text if by_words else keras.Input((None,), dtype="int32", name=WORDS)
         buckets, classes = len(self.table) - 1, len(self.bias)
-        linear = LinearNGrams(classes, self.ngrams, buckets, dtype="float32", name="linear")
+        linear = LinearNGrams(
+            classes, self.ngrams, buckets, self.lead, dtype="float32", name="linear"
+        )
         scores = linear(tokens)
         linear.set_weights([self.table, self.bias])
         reads = text if by_words else {text.name: text, WORDS: tokens}
@@ -107,6 +111,7 @@ def fit_linear(
     *,
     ngrams: int,
     buckets: int,
+    lead: int = 0,
     seed: int = 0,
     track: Track = silent,
 ) -> LinearModel:
@@ -120,6 +125,7 @@ def fit_linear(
         classes: How many there are.
         ngrams: Tokens of the longest n-gram; all shorter ones count as well.
         buckets: Rows of the table into which they are hashed.
+        lead: Tokens of a text's start, whose n-grams count once more, apart; 0: they do not.
         seed: Of the folds.
         track: Progress.
     """
@@ -130,7 +136,8 @@ def fit_linear(
     # The second of two classes says all there is to say about the first.
     mirrored = not multi_label and classes == 2  # noqa: PLR2004
     known = truth[:, 1:] if mirrored else truth
-    present, rarity = _find(texts, ngrams, buckets)
+    layer = HashedNGrams(buckets, range(1, ngrams + 1), lead)
+    present, rarity = _find(texts, layer)
     scores = np.zeros(known.shape)
     folds = KFold(min(_FOLDS, len(texts)), shuffle=True, random_state=seed).split(known)
     for number, (others, fold) in enumerate(folds):
@@ -146,6 +153,7 @@ def fit_linear(
     track("fitting the linear model", _FOLDS + 1, _FOLDS + 1, "")
     return LinearModel(
         ngrams=ngrams,
+        lead=lead,
         table=table.astype(np.float32),
         bias=bias.astype(np.float32),
         scores=scores.astype(np.float32),
@@ -155,7 +163,7 @@ def fit_linear(
     )
 
 
-def _find(texts: EncodedTexts, ngrams: int, buckets: int) -> tuple[Any, npt.NDArray[np.float64]]:
+def _find(texts: EncodedTexts, layer: HashedNGrams) -> tuple[Any, npt.NDArray[np.float64]]:
     """Find the n-grams that each text has, `(texts, buckets + 1)`, scaled as `LinearNGrams` does.
 
     Returns their weights, the same however often a text has them, and the weight of each bucket:
@@ -163,7 +171,6 @@ def _find(texts: EncodedTexts, ngrams: int, buckets: int) -> tuple[Any, npt.NDAr
     """
     from scipy.sparse import csr_array, diags_array
 
-    layer = HashedNGrams(buckets, range(1, ngrams + 1))
     rows, columns = [], []
     for batch in plan_batches(texts.lengths, 1, batch_tokens=_TOKENS_AT_ONCE):
         hashed = keras.ops.convert_to_numpy(layer(texts.padded(batch)))
@@ -173,8 +180,8 @@ def _find(texts: EncodedTexts, ngrams: int, buckets: int) -> tuple[Any, npt.NDAr
             columns.append(found)
     # liblinear takes no wider ones.
     row, column = (np.concatenate(each).astype(np.int32) for each in (rows, columns))
-    present = csr_array((np.ones(len(row)), (row, column)), shape=(len(texts), buckets + 1))
-    frequency = np.bincount(column, minlength=buckets + 1)
+    present = csr_array((np.ones(len(row)), (row, column)), shape=(len(texts), layer.buckets + 1))
+    frequency = np.bincount(column, minlength=layer.buckets + 1)
     rarity = np.log((1 + len(texts)) / (1 + frequency)) + 1
     lengths = np.sqrt(present @ rarity**2)
     return diags_array(1 / lengths) @ present @ diags_array(rarity), rarity

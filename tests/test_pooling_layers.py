@@ -155,6 +155,18 @@ def test_ngrams_are_hashed_without_overflow(sizes: tuple[int, ...], buckets: int
             assert got == wanted + [0] * (STEPS - len(wanted))
 
 
+def test_ngrams_of_the_lead_come_once_more_in_buckets_of_their_own() -> None:
+    tokens = np.array([[4, 5, 6, 7], [4, 5, 0, 0], [4, 0, 0, 0]], "int32")
+    plain = _numbers(HashedNGrams(5000, (1, 2))(tokens))
+    both = _numbers(HashedNGrams(5000, (1, 2), lead=2)(tokens))
+    np.testing.assert_array_equal(both[:, :8], plain)
+    lead = both[:, 8:]
+    assert (lead > 0).tolist() == [[True, True, True, False]] * 2 + [[True, False, False, False]]
+    assert not set(lead[lead > 0]) & set(plain.ravel())
+    np.testing.assert_array_equal(lead[0], lead[1])
+    assert both.max() <= 5000
+
+
 def test_padding_inside_a_text_forms_no_ngram() -> None:
     hashed = _numbers(HashedNGrams(50, (2,))(np.array([[4, 5, 0, 6, 7, 0]])))
     assert (hashed > 0).tolist() == [[True, False, False, True, False, False]]
@@ -180,6 +192,7 @@ def test_buckets_fill_as_by_chance_and_order_matters(buckets: int) -> None:
         MaskedAttentionPooling1D(),
         SinusoidalPositions(),
         HashedNGrams(100, (2, 4)),
+        HashedNGrams(100, (2,), lead=STEPS + 1),
     ],
     ids=lambda layer: type(layer).__name__,
 )

@@ -16,10 +16,8 @@ SMALL = get_spec("cnn").config.parse({"filters": 8})
 
 def stored(preparation: Preparation, folder: Path, config: TrainingConfig) -> StoredPreparation:
     store(preparation, folder)
-    ngrams, buckets = config.wide_ngrams, config.wide_buckets
     for _ in range(2):
-        features = config.embedding_features
-        store_start(preparation, folder, config.embedding, features, ngrams, buckets)
+        store_start(preparation, folder, config)
     return StoredPreparation(folder)
 
 
@@ -28,7 +26,7 @@ def stored(preparation: Preparation, folder: Path, config: TrainingConfig) -> St
     [
         {},
         {"embedding": "random"},
-        {"wide_ngrams": 2, "wide_buckets": 2**14},
+        {"wide_ngrams": 2, "wide_buckets": 2**14, "wide_lead": 3},
         {"class_weights": "balanced"},
     ],
 )

@@ -36,10 +36,10 @@ def _texts(number: int, seed: int = 0) -> EncodedTexts:
     return EncodedTexts(rng.integers(1, WORDS, starts[-1], dtype=np.int32), starts)
 
 
-def _linear(number: int = 200, classes: int = 3) -> tuple[EncodedTexts, LinearModel]:
+def _linear(number: int = 200, classes: int = 3, lead: int = 0) -> tuple[EncodedTexts, LinearModel]:
     texts = _texts(number)
     labels = np.array([texts.padded([row]).sum() % classes for row in range(number)], np.int32)
-    return texts, fit_linear(texts, labels, classes, ngrams=2, buckets=4000)
+    return texts, fit_linear(texts, labels, classes, ngrams=2, buckets=4000, lead=lead)
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -53,9 +53,11 @@ def test_scores_are_of_models_that_have_not_seen_the_text(classes: int) -> None:
     assert (known == labels).mean() > 0.9
 
 
-@pytest.mark.parametrize("name", [name for name in list_models() if name != "sentence"])
-def test_what_is_served_is_what_was_trained_on_top_of_the_table(name: str) -> None:
-    texts, linear = _linear()
+@pytest.mark.parametrize(
+    ("name", "lead"), [("cnn", 3), *((name, 0) for name in list_models() if name != "sentence")]
+)
+def test_what_is_served_is_what_was_trained_on_top_of_the_table(name: str, lead: int) -> None:
+    texts, linear = _linear(lead=lead)
     spec = get_spec(name)
     keras.utils.set_random_seed(0)
     trained = linear.beside(
@@ -66,8 +68,10 @@ def test_what_is_served_is_what_was_trained_on_top_of_the_table(name: str) -> No
     for row in rows:
         ids = texts.padded([row])[0]
         ids = ids[ids > 0].tolist()
-        grams = [ids[at : at + size] for size in (1, 2) for at in range(len(ids) - size + 1)]
-        buckets = sorted({_bucket(gram) for gram in grams})
+        buckets = sorted(
+            {_bucket(gram) for gram in _grams(ids)}
+            | {(_bucket(gram) - 1 + 2000) % 4000 + 1 for gram in _grams(ids[:lead])}
+        )
         total = linear.table[buckets].sum(axis=0)
         votes.append(total[:-1] / np.sqrt(total[-1]) + linear.bias)
     given = {"tokens": texts.padded(rows), "scores": np.array(votes, np.float32)}
@@ -76,10 +80,35 @@ def test_what_is_served_is_what_was_trained_on_top_of_the_table(name: str) -> No
     np.testing.assert_allclose(served, wanted, atol=1e-5)
 
 
+def _grams(ids: list[int]) -> list[list[int]]:
+    return [ids[at : at + size] for size in (1, 2) for at in range(len(ids) - size + 1)]
+
+
 def _bucket(gram: list[int]) -> int:
     from kerastextzoo.layers import HashedNGrams
 
     return int(HashedNGrams(4000, (len(gram),))(np.array([gram], np.int32))[0, 0])
+
+
+def test_with_a_lead_where_a_word_stands_tells_the_class() -> None:
+    # All texts have the words 1 to 20; the class is whether the first is below 11.
+    rng = np.random.default_rng(0)
+    ids = np.array([rng.permutation(np.arange(1, 21)) for _ in range(300)], np.int32)
+    texts, labels = EncodedTexts(ids.ravel(), 20 * np.arange(301)), (ids[:, 0] > 10).astype(int)
+    right = {
+        lead: (
+            fit_linear(texts, labels, 2, ngrams=1, buckets=4000, lead=lead).scores.argmax(axis=1)
+            == labels
+        ).mean()
+        for lead in (0, 1, 99)
+    }
+    assert right[1] == 1
+    assert max(right[0], right[99]) < 0.7
+
+
+def test_a_lead_without_a_linear_model_is_refused(preparation: Preparation) -> None:
+    with pytest.raises(InputError, match=r"^wide_lead 9: .* got wide_ngrams 0; set wide_ngrams=2"):
+        fit(preparation, "cnn", SMALL, QUICK.replace(wide_ngrams=0, wide_lead=9))
 
 
 def test_a_class_that_a_fold_lacks_is_no_fault() -> None:

@@ -373,14 +373,7 @@ class _Search:
         write_json(trial_folder(self.out, number) / _ATTEMPTS, attempts)
         job = self._job(number, attempts["halvings"])
         config = TrainingConfig.parse(job.training)
-        store_start(
-            self.preparation,
-            self.data,
-            config.embedding,
-            config.embedding_features,
-            config.wide_ngrams,
-            config.wide_buckets,
-        )
+        store_start(self.preparation, self.data, config)
         self.running[job.folder] = (job, time.monotonic())
         self.executor.start(job)
 

@@ -23,24 +23,40 @@ class HashedNGrams(keras.layers.Layer):
 
     The hash is int32 arithmetic that never overflows, so every backend gives the same ids.
 
+    With a `lead`, `len(sizes) * min(lead, steps)` more follow: the n-grams of the text's start once
+    more, in other buckets.
+
     Args:
         buckets: Number of buckets.
         sizes: Tokens of an n-gram.
+        lead: Tokens of the start; 0: no such n-grams.
 
     Example:
         >>> HashedNGrams(100, (2,))(ops.array([[5, 6, 7, 0]])).numpy().tolist()
         [[18, 49, 0, 0]]
     """
 
-    def __init__(self, buckets: int, sizes: Sequence[int] = (2, 3), **kwargs: Any) -> None:
+    def __init__(
+        self, buckets: int, sizes: Sequence[int] = (2, 3), lead: int = 0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.buckets = buckets
         self.sizes = tuple(sizes)
+        self.lead = lead
 
     def call(self, tokens: Any) -> Any:
         """Hash each run of tokens."""
         tokens = ops.cast(tokens, "int32")
-        return ops.concatenate([self._hash(tokens, size) for size in self.sizes], axis=1)
+        found = [self._hash(tokens, size) for size in self.sizes]
+        if self.lead:
+            start = tokens[:, : self.lead]
+            found += [self._move(self._hash(start, size)) for size in self.sizes]
+        return ops.concatenate(found, axis=1)
+
+    def _move(self, buckets: Any) -> Any:
+        # Half a table away: who shares a bucket with whom is by chance, as it is between sizes.
+        moved = 1 + ops.mod(buckets - 1 + self.buckets // 2, self.buckets)
+        return ops.where(buckets > 0, moved, 0)
 
     def _hash(self, tokens: Any, size: int) -> Any:
         padded = ops.pad(tokens, [[0, 0], [0, size - 1]])
@@ -56,14 +72,16 @@ class HashedNGrams(keras.layers.Layer):
         return ops.where(ops.all(ops.stack(run) > 0, axis=0), buckets, 0)
 
     def compute_output_spec(self, tokens: Any) -> Any:
-        """One id a step and size."""
+        """One id a step and size, and likewise of the lead."""
         batch, steps = tokens.shape
-        steps = None if steps is None else len(self.sizes) * steps
+        if steps is not None:
+            steps = len(self.sizes) * (steps + min(steps, self.lead))
         return keras.KerasTensor((batch, steps), dtype="int32")
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of `__init__`."""
-        return {**super().get_config(), "buckets": self.buckets, "sizes": self.sizes}
+        config = {**super().get_config(), "buckets": self.buckets, "sizes": self.sizes}
+        return config | {"lead": self.lead}
 
 
 @register
@@ -82,6 +100,7 @@ class LinearNGrams(keras.layers.Layer):
         classes: Number of scores.
         ngrams: Tokens of the longest n-gram; all shorter ones count as well.
         buckets: Number of buckets.
+        lead: Tokens of the text's start, whose n-grams count once more, apart; 0: they do not.
 
     Example:
         >>> layer = LinearNGrams(2, ngrams=1, buckets=1)
@@ -91,10 +110,12 @@ class LinearNGrams(keras.layers.Layer):
         [[0.5, 2.5], [0.5, 2.5]]
     """
 
-    def __init__(self, classes: int, ngrams: int, buckets: int, **kwargs: Any) -> None:
+    def __init__(
+        self, classes: int, ngrams: int, buckets: int, lead: int = 0, **kwargs: Any
+    ) -> None:
         super().__init__(trainable=False, **kwargs)
-        self.classes, self.ngrams, self.buckets = classes, ngrams, buckets
-        self.hashed = HashedNGrams(buckets, range(1, ngrams + 1))
+        self.classes, self.ngrams, self.buckets, self.lead = classes, ngrams, buckets, lead
+        self.hashed = HashedNGrams(buckets, range(1, ngrams + 1), lead)
 
     def build(self, input_shape: Any) -> None:
         """Make the table and the bias, both zero."""
@@ -119,4 +140,4 @@ class LinearNGrams(keras.layers.Layer):
         """Return the arguments of `__init__`."""
         config = {**super().get_config(), "classes": self.classes, "ngrams": self.ngrams}
         del config["trainable"]
-        return {**config, "buckets": self.buckets}
+        return {**config, "buckets": self.buckets, "lead": self.lead}
