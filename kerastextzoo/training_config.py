@@ -55,7 +55,7 @@ class TrainingConfig(Config):
     word as the encoder cuts it."""
     wide_buckets: Count = 2**18
     """Rows of the linear model's table, into which n-grams are hashed."""
-    wide_lead: Annotated[int, Field(ge=0)] = 0
+    wide_lead: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """Tokens of a text's start whose n-grams count once more in the linear model, apart from the
     others: how an article opens tells more than the same words do later. 0: they do not."""
     ensemble: Count = 1
