@@ -108,7 +108,7 @@ def compile_alone(
     spec, multi_label = get_spec(model), preparation.multi_label
     embedding, coverage = preparation.start(config.embedding, config.embedding_features)
     mistake = combine(config.mistakes)
-    linear = preparation.linear(config)
+    linear = preparation.linear(config.ngrams)
     task = Task(
         vocabulary_size=preparation.vocabulary_size,
         num_classes=len(preparation.label_names),

@@ -40,8 +40,7 @@ from kerastextzoo.text import (
     fit_and_encode,
     tell_unsegmented,
 )
-from kerastextzoo.training_config import TrainingConfig
-from kerastextzoo.wide import LinearModel, fit_linear
+from kerastextzoo.wide import LinearModel, NGrams, fit_linear
 
 if TYPE_CHECKING:
     from kerastextzoo.data import Dataset
@@ -114,7 +113,7 @@ class Preparation:
         self.label_ids = {
             name: label_ids(part.labels, splits.label_names) for name, part in parts.items()
         }
-        self._linear: dict[tuple[int, int, int], LinearModel] = {}
+        self._linear: dict[NGrams, LinearModel] = {}
         self._matrices: dict[int | None, tuple[npt.NDArray[np.float32], Coverage]] = {}
         self.warnings = [*splits.warnings]
         self._tells = True
@@ -318,24 +317,23 @@ class Preparation:
             counts=count_tokens(self.texts["train"], len(vocabulary)).tolist(),
         )
 
-    def linear(self, config: TrainingConfig) -> LinearModel | None:
+    def linear(self, ngrams: NGrams) -> LinearModel | None:
         """Return the linear model that stands beside a network; None if there is to be none."""
-        if not config.wide_ngrams:
+        if not ngrams.longest:
             return None
-        key = (config.wide_ngrams, config.wide_buckets, config.wide_lead)
-        if key not in self._linear:
-            self._linear[key] = fit_linear(
+        if ngrams not in self._linear:
+            self._linear[ngrams] = fit_linear(
                 self.texts["train"].words,
                 self.label_ids["train"],
                 len(self.label_names),
-                ngrams=config.wide_ngrams,
-                buckets=config.wide_buckets,
-                lead=config.wide_lead,
+                ngrams=ngrams.longest,
+                buckets=ngrams.buckets,
+                lead=ngrams.lead,
                 seed=derive_seed(self.seed, "folds"),
                 track=self.track,
             )
-            self._warn(self._linear[key].tell_crowded())
-        return self._linear[key]
+            self._warn(self._linear[ngrams].tell_crowded())
+        return self._linear[ngrams]
 
     @cached_property
     def whole(self) -> Self:

@@ -17,8 +17,7 @@ from kerastextzoo.preparation import Preparation
 from kerastextzoo.spec import ModelConfig, VectorInput
 from kerastextzoo.storage import read_json, write_json
 from kerastextzoo.text import TextConfig
-from kerastextzoo.training_config import TrainingConfig
-from kerastextzoo.wide import LinearModel
+from kerastextzoo.wide import LinearModel, NGrams
 
 _FILE = "preparation.json"
 _PARTS = ("train", "validation")
@@ -54,22 +53,25 @@ def store(preparation: Preparation, folder: Path) -> None:
     )
 
 
-def store_start(preparation: Preparation, folder: Path, config: TrainingConfig) -> None:
+def store_start(
+    preparation: Preparation, folder: Path, embedding: str, features: int, ngrams: NGrams
+) -> None:
     """Write what trainings of certain settings need on top, unless it is there.
 
     Args:
         preparation: What was stored in the folder.
         folder: Where.
-        config: The settings.
+        embedding: As for `Preparation.start`.
+        features: Likewise.
+        ngrams: As for `Preparation.linear`.
     """
-    features = config.embedding_features
-    start, coverage = preparation.start(config.embedding, features)
+    start, coverage = preparation.start(embedding, features)
     matrix = _matrix(folder, None if preparation.vectors else features)
     if coverage and not matrix.exists():
         write_json(matrix.with_suffix(".json"), coverage.as_dict())
         np.save(matrix, start, allow_pickle=False)
-    linear = preparation.linear(config)
-    place = _linear(folder, config)
+    linear = preparation.linear(ngrams)
+    place = _linear(folder, ngrams)
     if linear and not place.exists():
         arrays = dataclasses.asdict(linear)
         with place.open("wb") as file:
@@ -80,8 +82,8 @@ def _matrix(folder: Path, features: int | None) -> Path:
     return folder / f"embedding-{features or 'vectors'}.npy"
 
 
-def _linear(folder: Path, config: TrainingConfig) -> Path:
-    return folder / f"linear-{config.wide_ngrams}-{config.wide_buckets}-{config.wide_lead}.npz"
+def _linear(folder: Path, ngrams: NGrams) -> Path:
+    return folder / f"linear-{ngrams.longest}-{ngrams.buckets}-{ngrams.lead}.npz"
 
 
 class _StoredEncoder:
@@ -169,11 +171,11 @@ class StoredPreparation(Preparation):
         known = {name: told[name] for name in names} | {"missing": tuple(told["missing"])}
         return np.load(matrix, mmap_mode="r", allow_pickle=False), Coverage(**known)
 
-    def linear(self, config: TrainingConfig) -> LinearModel | None:
+    def linear(self, ngrams: NGrams) -> LinearModel | None:
         """Return what `Preparation.linear` did where `store_start` was called."""
-        if not config.wide_ngrams:
+        if not ngrams.longest:
             return None
-        with np.load(_linear(self.folder, config), allow_pickle=False) as arrays:
+        with np.load(_linear(self.folder, ngrams), allow_pickle=False) as arrays:
             kept = {name: arrays[name] for name in arrays.files}
         plain = {name: value.item() for name, value in kept.items() if value.ndim == 0}
         return LinearModel(**kept | plain)

@@ -9,6 +9,7 @@ from kerastextzoo.optimizers import EmbeddingUpdates, OptimizerName
 from kerastextzoo.precision import Precision
 from kerastextzoo.schedules import Decay
 from kerastextzoo.spec import Config, Count, Rate, SearchSpace, split_at_commas
+from kerastextzoo.wide import NGrams
 
 #: Settings that say nothing to a model that reads vectors in place of token ids.
 OF_TOKENS = ("embedding", "embedding_features", "embedding_updates", "word_dropout")
@@ -75,6 +76,11 @@ class TrainingConfig(Config):
     """Start from word vectors and keep them, start from them and train, or start at random."""
     embedding_features: Count = 100
     """Width of the embedding; a file of vectors brings its own."""
+
+    @property
+    def ngrams(self) -> NGrams:
+        """What the linear model beside the network counts."""
+        return NGrams(self.wide_ngrams, self.wide_buckets, self.wide_lead)
 
 
 def search_space(space: SearchSpace) -> TrainingConfig:

@@ -13,7 +13,7 @@ References:
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -34,6 +34,17 @@ _CROWDED = 0.5
 _MOST_BUCKETS = 2**22
 #: What a model of vectors calls the ids that n-grams are made of.
 WORDS = "words"
+
+
+class NGrams(NamedTuple):
+    """Which n-grams a linear model counts."""
+
+    longest: int
+    """Tokens of the longest; all shorter ones count as well. 0: there is no linear model."""
+    buckets: int
+    """Rows of the table into which they are hashed."""
+    lead: int = 0
+    """Tokens of a text's start, whose n-grams count once more, apart; 0: they do not."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -17,7 +17,8 @@ SMALL = get_spec("cnn").config.parse({"filters": 8})
 def stored(preparation: Preparation, folder: Path, config: TrainingConfig) -> StoredPreparation:
     store(preparation, folder)
     for _ in range(2):
-        store_start(preparation, folder, config)
+        features = config.embedding_features
+        store_start(preparation, folder, config.embedding, features, config.ngrams)
     return StoredPreparation(folder)
 
 

@@ -373,7 +373,8 @@ class _Search:
         write_json(trial_folder(self.out, number) / _ATTEMPTS, attempts)
         job = self._job(number, attempts["halvings"])
         config = TrainingConfig.parse(job.training)
-        store_start(self.preparation, self.data, config)
+        embedding, features = config.embedding, config.embedding_features
+        store_start(self.preparation, self.data, embedding, features, config.ngrams)
         self.running[job.folder] = (job, time.monotonic())
         self.executor.start(job)
 
