@@ -326,9 +326,7 @@ class Preparation:
                 self.texts["train"].words,
                 self.label_ids["train"],
                 len(self.label_names),
-                ngrams=ngrams.longest,
-                buckets=ngrams.buckets,
-                lead=ngrams.lead,
+                ngrams,
                 seed=derive_seed(self.seed, "folds"),
                 track=self.track,
             )

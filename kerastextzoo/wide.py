@@ -119,10 +119,8 @@ def fit_linear(
     texts: EncodedTexts,
     label_ids: npt.NDArray[Any],
     classes: int,
+    ngrams: NGrams,
     *,
-    ngrams: int,
-    buckets: int,
-    lead: int = 0,
     seed: int = 0,
     track: Track = silent,
 ) -> LinearModel:
@@ -134,9 +132,7 @@ def fit_linear(
         texts: Token ids.
         label_ids: Class ids `(texts,)`; of multi-label data 0 and 1, `(texts, classes)`.
         classes: How many there are.
-        ngrams: Tokens of the longest n-gram; all shorter ones count as well.
-        buckets: Rows of the table into which they are hashed.
-        lead: Tokens of a text's start, whose n-grams count once more, apart; 0: they do not.
+        ngrams: Which n-grams count.
         seed: Of the folds.
         track: Progress.
     """
@@ -147,7 +143,7 @@ def fit_linear(
     # The second of two classes says all there is to say about the first.
     mirrored = not multi_label and classes == 2  # noqa: PLR2004
     known = truth[:, 1:] if mirrored else truth
-    layer = HashedNGrams(buckets, range(1, ngrams + 1), lead)
+    layer = HashedNGrams(ngrams.buckets, range(1, ngrams.longest + 1), ngrams.lead)
     present, rarity = _find(texts, layer)
     scores = np.zeros(known.shape)
     folds = KFold(min(_FOLDS, len(texts)), shuffle=True, random_state=seed).split(known)
@@ -163,14 +159,14 @@ def fit_linear(
     table[0] = 0
     track("fitting the linear model", _FOLDS + 1, _FOLDS + 1, "")
     return LinearModel(
-        ngrams=ngrams,
-        lead=lead,
+        ngrams=ngrams.longest,
+        lead=ngrams.lead,
         table=table.astype(np.float32),
         bias=bias.astype(np.float32),
         scores=scores.astype(np.float32),
         gain=_best_gain(scores, truth, multi_label=multi_label),
         multi_label=multi_label,
-        distinct=_count_distinct(np.unique(present.indices).size, buckets),
+        distinct=_count_distinct(np.unique(present.indices).size, ngrams.buckets),
     )
 
 

@@ -20,7 +20,7 @@ from kerastextzoo.spec import Task
 from kerastextzoo.splits import make_splits
 from kerastextzoo.text import TextConfig, TextWarning
 from kerastextzoo.training import TrainingConfig, evaluate_part, fit, predict_probabilities
-from kerastextzoo.wide import LinearModel, fit_linear
+from kerastextzoo.wide import LinearModel, NGrams, fit_linear
 
 SMALL = cnn.CNNConfig(filters=4, kernel_sizes=(2,))
 QUICK = TrainingConfig(
@@ -39,14 +39,14 @@ def _texts(number: int, seed: int = 0) -> EncodedTexts:
 def _linear(number: int = 200, classes: int = 3, lead: int = 0) -> tuple[EncodedTexts, LinearModel]:
     texts = _texts(number)
     labels = np.array([texts.padded([row]).sum() % classes for row in range(number)], np.int32)
-    return texts, fit_linear(texts, labels, classes, ngrams=2, buckets=4000, lead=lead)
+    return texts, fit_linear(texts, labels, classes, NGrams(2, 4000, lead))
 
 
 @pytest.mark.parametrize("classes", [2, 4])
 def test_scores_are_of_models_that_have_not_seen_the_text(classes: int) -> None:
     # Labels by chance: who has seen them knows them, who has not can't.
     texts, labels = _texts(400), np.random.default_rng(1).integers(0, classes, 400, np.int32)
-    linear = fit_linear(texts, labels, classes, ngrams=3, buckets=4000)
+    linear = fit_linear(texts, labels, classes, NGrams(3, 4000))
     assert (linear.scores.argmax(axis=1) == labels).mean() < 1 / classes + 0.1
     network = cnn.build(SMALL, Task(vocabulary_size=WORDS, num_classes=classes, embedding=4))
     known = predict_probabilities(linear.serve(linear.beside(network)), texts).argmax(axis=1)
@@ -97,8 +97,7 @@ def test_with_a_lead_where_a_word_stands_tells_the_class() -> None:
     texts, labels = EncodedTexts(ids.ravel(), 20 * np.arange(301)), (ids[:, 0] > 10).astype(int)
     right = {
         lead: (
-            fit_linear(texts, labels, 2, ngrams=1, buckets=4000, lead=lead).scores.argmax(axis=1)
-            == labels
+            fit_linear(texts, labels, 2, NGrams(1, 4000, lead)).scores.argmax(axis=1) == labels
         ).mean()
         for lead in (0, 1, 99)
     }
@@ -114,7 +113,7 @@ def test_a_lead_without_a_linear_model_is_refused(preparation: Preparation) -> N
 def test_a_class_that_a_fold_lacks_is_no_fault() -> None:
     texts, labels = _texts(40), np.zeros(40, np.int32)
     labels[:20], labels[3] = 1, 2
-    linear = fit_linear(texts, labels, 4, ngrams=1, buckets=99)
+    linear = fit_linear(texts, labels, 4, NGrams(1, 99))
     assert np.isfinite(linear.scores).all()
     assert not linear.table[:, 3].any()
     assert linear.bias[3] == -1
@@ -125,7 +124,7 @@ def test_what_says_nothing_of_a_class_counts_nothing_however_rare_the_class() ->
     known = np.arange(1000) < 100
     ids = np.where(np.arange(1000) % 10 == 0, 5, 7)
     texts = EncodedTexts(np.where(known & (ids == 7), 6, ids).astype(np.int32), np.arange(1001))
-    linear = fit_linear(texts, known.astype(np.int32), 2, ngrams=1, buckets=4000)
+    linear = fit_linear(texts, known.astype(np.int32), 2, NGrams(1, 4000))
     table = {word: linear.table[_bucket([word])] for word in (5, 6, 7)}
     assert np.abs(table[5][1]) < 1e-3
     assert table[6][1] > 0 > table[7][1]
@@ -135,7 +134,7 @@ def test_what_says_nothing_of_a_class_counts_nothing_however_rare_the_class() ->
 def test_the_gain_is_that_of_the_least_loss() -> None:
     _, linear = _linear()
     assert 0.5 <= linear.gain <= 16
-    again = fit_linear(_texts(200), np.arange(200, dtype=np.int32) % 3, 3, ngrams=2, buckets=4000)
+    again = fit_linear(_texts(200), np.arange(200, dtype=np.int32) % 3, 3, NGrams(2, 4000))
     assert again.gain == 0.5  # Scores of chance are best left out.
 
 
@@ -159,7 +158,7 @@ def test_n_grams_are_counted_by_the_buckets_in_use(buckets: int) -> None:
     rows = [texts.padded([row])[0] for row in range(400)]
     pairs = {pair for ids in rows for pair in pairwise(ids[ids > 0].tolist())}
     singles = {one for ids in rows for one in ids[ids > 0].tolist()}
-    linear = fit_linear(texts, np.arange(400, dtype=np.int32) % 2, 2, ngrams=2, buckets=buckets)
+    linear = fit_linear(texts, np.arange(400, dtype=np.int32) % 2, 2, NGrams(2, buckets))
     assert linear.distinct == pytest.approx(len(pairs) + len(singles), rel=0.1)
     said = linear.tell_crowded()
     assert said is None if buckets == 2**12 else "set wide_buckets=2048 " in str(said)
