@@ -212,7 +212,7 @@ def tune(
     ] = "local",
     keep: Annotated[int, typer.Option(help="Models that are kept on disk.")] = 3,
     early_stopping: Annotated[
-        bool, typer.Option(help="Stop a trial that is behind half of the others.")
+        bool, typer.Option(help="Stop a trial that is far behind the others.")
     ] = True,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with --out.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start --out anew.")] = False,

@@ -5,21 +5,18 @@ telling the same again brings it to where it was.
 """
 
 import shutil
-import statistics
 from dataclasses import dataclass, field
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from kerastextzoo.errors import InputError, named
-from kerastextzoo.evaluation import OBJECTIVES
 from kerastextzoo.records import read_record, write_record
 from kerastextzoo.storage import clear_leftovers
 from kerastextzoo.tuning.oracles import Oracle
+from kerastextzoo.tuning.stopping import find_hurdles
 from kerastextzoo.tuning.trials import Trial, ranked, read_trial, trial_folder
 
 PROPOSAL = "proposal.json"
-_FEWEST_FOR_A_HURDLE = 4
 
 
 @dataclass(kw_only=True)
@@ -31,7 +28,7 @@ class Ledger:
         oracle: Proposes.
         objective: What trials are ranked by.
         keep: How many models are kept.
-        early_stopping: Whether a trial is stopped that is behind half of the others.
+        early_stopping: Whether a trial is stopped that is far behind the others.
         proposals: By trial, what `proposal.json` says.
         ended: The trials that have ended.
     """
@@ -118,7 +115,7 @@ class Ledger:
             "epochs": proposal.epochs,
             "continues": proposal.continues,
             "events": self._events,
-            "hurdles": self._hurdles(),
+            "hurdles": find_hurdles(self._histories(), self.objective),
             "save_from": self._least_kept(),
         }
         write_record(folder / PROPOSAL, recorded)
@@ -132,22 +129,11 @@ class Ledger:
             number = earlier
         return number
 
-    def _hurdles(self) -> list[float]:
-        """Return the median of the best scores so far, by epoch, where there are enough."""
+    def _histories(self) -> list[list[float]]:
+        """Return what the trials that have ended scored by epoch, where that may stop others."""
         if not self.early_stopping:
             return []
-        best = max if OBJECTIVES[self.objective] == "max" else min
-        curves = [
-            list(accumulate((epoch[self.objective] for epoch in trial.history), best))
-            for trial in self.ended.values()
-        ]
-        found = []
-        for epoch in range(max(map(len, curves), default=0)):
-            there = [curve[epoch] for curve in curves if len(curve) > epoch]
-            if len(there) < _FEWEST_FOR_A_HURDLE:
-                break
-            found.append(statistics.median(there))
-        return found
+        return [[epoch[self.objective] for epoch in trial.history] for trial in self.ended.values()]
 
     def _least_kept(self) -> float | None:
         """Return the score of the last of the models that are kept, once there are so many."""

@@ -164,7 +164,7 @@ def tune(
         workers: Trials at once; they share the cores and GPUs of the machine.
         executor: `local`: processes of this machine; `ray`: tasks of a Ray cluster; or your own.
         keep: Models that are kept, those of the best trials.
-        early_stopping: Whether to stop a trial that is behind half of the others.
+        early_stopping: Whether to stop a trial that is far behind the others.
         resume: Go on with the search in `out`.
         overwrite: Delete the search in `out` first.
         watch: Whether to look out, in each trial, for what keeps it from learning.

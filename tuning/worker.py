@@ -5,7 +5,6 @@ the best, `trial.json` the end. `progress.json` tells how far it is, for people 
 """
 
 import json
-import math
 import os
 import shutil
 import time
@@ -26,6 +25,7 @@ from kerastextzoo.run import write_run
 from kerastextzoo.storage import is_disk_full
 from kerastextzoo.stored_preparation import StoredPreparation
 from kerastextzoo.training import Fitted, TrainingConfig, fit
+from kerastextzoo.tuning.stopping import find_hopeless
 from kerastextzoo.tuning.trials import MODEL, RECORD, Trial, is_better
 
 _STATE = "checkpoint"
@@ -52,7 +52,7 @@ class Job:
         strategy: As for `kerastextzoo.training.fit`.
         until: The epoch after which it ends, to be continued; None: when training ends.
         continues: The folder of the trial that it goes on from.
-        hurdles: What the best score so far must not be behind after the first epochs.
+        hurdles: What the best score so far must not be behind, by epoch.
         seconds: After which it ends in any case, late by an epoch at most.
         save_from: A model that scores worse is not saved; None: every model is.
         save: Whether to save the model at all.
@@ -74,7 +74,7 @@ class Job:
     strategy: str = "none"
     until: int | None = None
     continues: Path | None = None
-    hurdles: tuple[float, ...] = ()
+    hurdles: tuple[float | None, ...] = ()
     seconds: float | None = None
     save_from: float | None = None
     save: bool = True
@@ -234,12 +234,8 @@ def judge_of(job: Job, news: "News") -> Callable[[int, float], str | None]:
         news.tell(epoch=epoch, score=best, now=True)
         if job.until is not None and epoch >= job.until:
             return _PAUSE
-        if epoch <= len(job.hurdles):
-            hurdle = job.hurdles[epoch - 1]
-            if not math.isnan(hurdle) and is_better(hurdle, best, job.objective):
-                return (
-                    f"hopeless: {best:.4f} after epoch {epoch}, half of the trials had {hurdle:.4f}"
-                )
+        if reason := find_hopeless(job.hurdles, epoch, best, job.objective):
+            return reason
         if job.seconds is not None and time.monotonic() - started > job.seconds:
             return f"the budget was spent in epoch {epoch}"
         return None
