@@ -18,7 +18,7 @@ from kerastextzoo.tuning.trials import is_better
 
 #: Epochs after which no trial is stopped.
 FREE_EPOCHS = 3
-#: Of the trials so far; one that is behind all but the worst of this share is hopeless.
+#: A trial is hopeless that does worse than all but this share of the trials before it.
 HOPELESS_SHARE = 0.25
 _FEWEST = 4
 
@@ -36,7 +36,7 @@ def find_hurdles(
         histories: Scores of the trials so far, by epoch.
         objective: What they are scores of.
         free_epochs: Epochs after which no trial is stopped.
-        share: Of the trials that were behind a hurdle. With fewer than four there is none.
+        share: Of the trials that did worse than their hurdle. With fewer than four there is none.
 
     Example:
         >>> histories = [[0.5, 0.6, 0.7, level] for level in (0.7, 0.8, 0.8, 0.9)]
