@@ -136,17 +136,17 @@ def read_plan() -> tuple[dict[str, Any], list[Experiment]]:
         seeds = dict.fromkeys(models, data["seeds"]) | data.get("more_seeds", {})
         for seed in range(max(seeds.values())):
             found += [
-                Experiment(name, model, seed, _options(data), _given(data, model))
+                Experiment(name, model, seed, _options(data, model), _given(data, model))
                 for model in models
                 if seed < seeds[model]
             ]
     for each in list_recipes():
         data = next(data for start, data in plan["recipes"].items() if each.name.startswith(start))
-        options = _options(plan["data"][data], recipe=True)
-        found.append(Experiment(data, f"{RECIPE}{each.name}", 0, options))
+        what = f"{RECIPE}{each.name}"
+        found.append(Experiment(data, what, 0, _options(plan["data"][data], what)))
     for row in plan["defaults"]:
         found += [
-            Experiment(name, model, seed, _options(data), _given(data, model), change)
+            Experiment(name, model, seed, _options(data, model), _given(data, model), change)
             for name, data in plan["data"].items()
             if name in row["data"]
             for model in row["models"]
@@ -156,8 +156,12 @@ def read_plan() -> tuple[dict[str, Any], list[Experiment]]:
     return plan, found
 
 
-def _options(data: dict[str, Any], *, recipe: bool = False) -> tuple[str, ...]:
-    vectors = data.get("recipe_vectors", data["vectors"]) if recipe else data["vectors"]
+def _options(data: dict[str, Any], what: str) -> tuple[str, ...]:
+    if what in data.get("own_vectors", ()):
+        return tuple(data["options"])
+    vectors = data["vectors"]
+    if what.startswith(RECIPE):
+        vectors = data.get("recipe_vectors", vectors)
     return (*data["options"], "--embeddings", vectors)
 
 
@@ -370,13 +374,15 @@ def _section(data: dict[str, Any], records: Sequence[Recorded]) -> Iterator[str]
             found,
         )
     yield ""
-    command = Experiment("", "MODEL", 0, _options(data), _given(data, "")).command
+    command = Experiment("", "MODEL", 0, _options(data, ""), _given(data, "")).command
     yield f"`kerastextzoo {' '.join(command[:-1])} SEED`"
     alike: dict[tuple[str, ...], list[str]] = {}
     for model, more in data.get("models", {}).items():
         alike.setdefault(tuple(more), []).append(model)
     for more, models in alike.items():
         yield f"and, for {', '.join(models)}, `{' '.join(f'--set {each}' for each in more)}`"
+    if own := data.get("own_vectors"):
+        yield f"and, for {', '.join(own)}, without `--embeddings`: vectors of their own texts"
     compared = " ".join(Experiment("", BASELINES, 0, ()).command[:-2])
     yield f"and, for the linear models, `{compared}` in place of `train --model MODEL`."
     yield ""
