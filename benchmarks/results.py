@@ -382,7 +382,7 @@ def _section(data: dict[str, Any], records: Sequence[Recorded]) -> Iterator[str]
     for more, models in alike.items():
         yield f"and, for {', '.join(models)}, `{' '.join(f'--set {each}' for each in more)}`"
     if own := data.get("own_vectors"):
-        yield f"and, for {', '.join(own)}, without `--embeddings`: vectors of their own texts"
+        yield f"and, for {', '.join(own)}, without `--embeddings`: vectors of the training texts"
     compared = " ".join(Experiment("", BASELINES, 0, ()).command[:-2])
     yield f"and, for the linear models, `{compared}` in place of `train --model MODEL`."
     yield ""
