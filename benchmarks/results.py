@@ -242,7 +242,8 @@ def lay_out(plan: dict[str, Any], experiments: Sequence[Experiment]) -> str:
         "",
         "Accuracy on the test texts in %, mean and standard deviation over seeds. Every network",
         "has its default settings but for the options in its command. In **bold**: the network",
-        "with the best mean on the *validation* texts, by the seeds that all networks are to have.",
+        "with the best mean on the *validation* texts, by the seeds that all networks are to have;",
+        "a row that still lacks some of them is not chosen before one that has them.",
         'The linear models learn from the same training texts; "refit" says that a model has',
         "learned from the validation texts as well, once they had told when to stop. Seconds are",
         "of one or two cores of several machines.",
@@ -338,10 +339,13 @@ def _preferred(data: dict[str, Any], records: Sequence[Recorded], model: str = B
     # A row with more seeds than the others is held beside them by the seeds that all are to have.
     networks = _networks([pair for pair in records if pair[0].seed < data["seeds"]])
     mine = [what for what in networks if model in {BEST, what.split()[0]}]
-    # Validation can't tell a model from its refit, which has learned from more texts.
-    return max(
-        mine, key=lambda each: (_validation(networks[each]), each.endswith(REFIT)), default=None
-    )
+
+    def order(what: str) -> tuple[int, float, bool]:
+        # One good seed is no better than the mean of two. Validation can't tell a model from its
+        # refit, which has learned from more texts.
+        return len(networks[what]), _validation(networks[what]), what.endswith(REFIT)
+
+    return max(mine, key=order, default=None)
 
 
 def _validation(found: Sequence[dict[str, Any]]) -> float:

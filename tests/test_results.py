@@ -125,6 +125,14 @@ def test_seeds_that_other_rows_lack_do_not_choose(recorded: list[results.Experim
     assert results.choose_panels(plan, recorded)["isear"].chosen == "cnn wide"
 
 
+def test_a_row_that_lacks_seeds_is_not_chosen(recorded: list[results.Experiment]) -> None:
+    plan, _ = results.read_plan()
+    plan["data"]["isear"] |= {"goals": {"best": 60.5}, "seeds": 2}
+    next(each for each in recorded if (each.what, each.seed) == ("cnn wide", 1)).path.unlink()
+    (best,) = (line for line in results.lay_out(plan, recorded).splitlines() if "60.5" in line)
+    assert best == "| isear | best | 60.5 | 65.0 ± 1.4 | lstm | 2 | reached |"
+
+
 def test_the_picture_shows_what_the_table_says(
     recorded: list[results.Experiment], tmp_path: Path
 ) -> None:
