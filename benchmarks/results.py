@@ -157,12 +157,15 @@ def read_plan() -> tuple[dict[str, Any], list[Experiment]]:
 
 
 def _options(data: dict[str, Any], what: str) -> tuple[str, ...]:
+    options = tuple(data["options"])
+    if what in data.get("self_trained", ()):
+        options += ("--unlabelled", data["unlabelled"])
     if what in data.get("own_vectors", ()):
-        return tuple(data["options"])
+        return options
     vectors = data["vectors"]
     if what.startswith(RECIPE):
         vectors = data.get("recipe_vectors", vectors)
-    return (*data["options"], "--embeddings", vectors)
+    return (*options, "--embeddings", vectors)
 
 
 def _given(data: dict[str, Any], model: str) -> tuple[str, ...]:
@@ -387,6 +390,8 @@ def _section(data: dict[str, Any], records: Sequence[Recorded]) -> Iterator[str]
         yield f"and, for {', '.join(models)}, `{' '.join(f'--set {each}' for each in more)}`"
     if own := data.get("own_vectors"):
         yield f"and, for {', '.join(own)}, without `--embeddings`: vectors of the training texts"
+    if own := data.get("self_trained"):
+        yield f"and, for {', '.join(own)}, `--unlabelled {data['unlabelled']}`"
     compared = " ".join(Experiment("", BASELINES, 0, ()).command[:-2])
     yield f"and, for the linear models, `{compared}` in place of `train --model MODEL`."
     yield ""

@@ -11,7 +11,7 @@ import math
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from kerastextzoo.storage import clear_leftovers, replacing
 # A table that is larger and not trained, such as a frozen embedding, is what it was at the start.
 _LARGE = 2**16
 _REST = "rest"
+#: A training that follows: on the validation texts, too; on pseudo-labelled texts, too.
+REFIT, SELF_TRAINING = "refit", "self-training"
 # What reading bytes that were changed can raise.
 _DAMAGE = (
     OSError,
@@ -67,14 +69,14 @@ def of_member(path: Path | None, number: int) -> Path | None:
     return path and path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
-def of_refit(path: Path | None) -> Path | None:
-    """Return the file of the refit of a training.
+def of_stage(path: Path | None, stage: str) -> Path | None:
+    """Return the file of a training that follows another one.
 
     Example:
-        >>> of_refit(Path("a/state.npz")).as_posix()
+        >>> of_stage(Path("a/state.npz"), REFIT).as_posix()
         'a/state-refit.npz'
     """
-    return path and path.with_name(f"{path.stem}-refit{path.suffix}")
+    return path and path.with_name(f"{path.stem}-{stage}{path.suffix}")
 
 
 def check_apart(path: Path, out: Path) -> None:
@@ -89,17 +91,17 @@ def check_apart(path: Path, out: Path) -> None:
         )
 
 
-def remove(path: Path, *, members: int, refit: bool) -> None:
+def remove(path: Path, *, members: int, stages: Sequence[str]) -> None:
     """Remove the files that a training with `path` leaves, and no other.
 
     Args:
         path: As `fit` was given it.
         members: Networks of the ensemble; 1: there is none.
-        refit: Whether there was a second training on all texts.
+        stages: The trainings that followed.
     """
     numbers = range(1, members + 1)
     files = [path] if members == 1 else [of_member(path, number) for number in numbers]
-    for file in files + [of_refit(each) for each in files if refit]:
+    for file in files + [of_stage(each, stage) for each in files for stage in stages]:
         if file:
             file.unlink(missing_ok=True)
 

@@ -75,6 +75,10 @@ _CHECKPOINT = (
     "A file that keeps the state of the training after each epoch; one that was stopped goes on "
     "from it when the same command is given again."
 )
+_UNLABELLED = (
+    "A file of more texts; those whose label the model is sure of are learned from in a second "
+    "training."
+)
 Model = Annotated[str, typer.Option(help=_MODEL)]
 NoDoctor = Annotated[
     bool, typer.Option("--no-doctor", help="Don't examine the program first, nor watch it train.")
@@ -144,6 +148,7 @@ def train(
     model: Annotated[str | None, typer.Option(help=_MODEL)] = None,
     recipe: Annotated[str | None, typer.Option(help=_RECIPE)] = None,
     checkpoint: Annotated[Path | None, typer.Option(help=_CHECKPOINT)] = None,
+    unlabelled: Annotated[str | None, typer.Option(help=_UNLABELLED)] = None,
     no_doctor: NoDoctor = False,
 ) -> None:
     """Train one model and write a run."""
@@ -152,6 +157,7 @@ def train(
             raise InputError(f"train takes --model or --recipe; got {'both' if model else 'none'}")
         load_tensorflow()
         from kerastextzoo.checkpoints import check_apart
+        from kerastextzoo.data import load_texts
         from kerastextzoo.recipes import get_recipe
         from kerastextzoo.run import train
         from kerastextzoo.summary import describe_recipe, describe_run, per_class, run_as_dict
@@ -163,6 +169,7 @@ def train(
         if checkpoint:
             check_apart(checkpoint, out)
             _on_interrupt("the same command goes on after its last whole epoch")
+        more = load_texts(unlabelled, reading=options.reading()) if unlabelled else None
         splits = options.read_splits(screen)
         preparation = options.prepare(screen, splits, settings)
         findings = [] if no_doctor else options.examine(screen, preparation, model, settings)
@@ -182,6 +189,7 @@ def train(
             command=typed(),
             track=screen.track,
             checkpoint=checkpoint,
+            unlabelled=more,
         )
         told = describe_recipe(followed) if followed else []
         screen.result(run_as_dict(run), per_class(run), *describe_run(run), *told)

@@ -24,7 +24,7 @@ from kerastextzoo.label_sets import COLLECTIONS, Label, as_tuple, shown
 from kerastextzoo.progress import Progress
 from kerastextzoo.reading import Checks, Reading, Rows, Source
 from kerastextzoo.rules import DataWarning, fold, input_error
-from kerastextzoo.stored_texts import StoredTexts, TextWriter
+from kerastextzoo.stored_texts import TextWriter, take_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +116,7 @@ class Dataset:
 
         Others share one by chance: in 10 million texts with a chance below 1 in 100,000.
         """
-        return np.fromiter(map(_key, self.texts), np.uint64, len(self))
+        return text_keys(self.texts)
 
     def repeats(self) -> list[list[int]]:
         """Return the rows of each text that occurs more than once, by the numbers in `keys`."""
@@ -128,12 +128,7 @@ class Dataset:
     def subset(self, rows: Iterable[int]) -> "Dataset":
         """Return the rows of these numbers, counted from 0, in that order."""
         chosen = np.fromiter(rows, np.int64)
-        several = self.texts
-        texts = (
-            several.take(chosen)
-            if isinstance(several, StoredTexts)
-            else tuple(several[i] for i in chosen)
-        )
+        texts = take_texts(self.texts, chosen)
         labels = tuple(self.labels[i] for i in chosen)
         return _with_keys(replace(self, texts=texts, labels=labels), self.keys[chosen])
 
@@ -142,6 +137,19 @@ def _with_keys(data: Dataset, keys: npt.NDArray[np.uint64]) -> Dataset:
     # Where a cached property keeps its value.
     vars(data)["keys"] = keys
     return data
+
+
+def text_keys(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """Return what `Dataset.keys` is for these texts, `(texts,)`."""
+    return np.fromiter(map(_key, texts), np.uint64, len(texts))
+
+
+def fingerprint_texts(texts: Sequence[str]) -> str:
+    """Return a SHA-256 over texts."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(json.dumps(text).encode())
+    return digest.hexdigest()
 
 
 def _key(text: str) -> int:

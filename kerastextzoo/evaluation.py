@@ -4,7 +4,7 @@ In multi-label data each class is given to the texts whose probability reaches i
 `choose_thresholds` finds the thresholds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -75,6 +75,16 @@ def objectives(*, multi_label: bool) -> list[str]:
         ['val_accuracy', 'val_macro_f1', 'val_loss']
     """
     return [name for name in OBJECTIVES if multi_label or name != _MULTI_LABEL_ALONE]
+
+
+def best_by(objective: str) -> Callable[..., Any]:
+    """Return `max` or `min`, which finds the best value of an objective.
+
+    Example:
+        >>> best_by("val_loss")(0.5, 0.7)
+        0.5
+    """
+    return max if OBJECTIVES[objective] == "max" else min
 
 
 @dataclass(frozen=True)

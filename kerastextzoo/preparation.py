@@ -20,6 +20,7 @@ import numpy.typing as npt
 from kerastextzoo import text, tokenizers
 from kerastextzoo.batching import EncodedTexts
 from kerastextzoo.cache import cached
+from kerastextzoo.data import fingerprint_texts, text_keys
 from kerastextzoo.embeddings import (
     Coverage,
     embedding_matrix,
@@ -31,7 +32,8 @@ from kerastextzoo.errors import InputError
 from kerastextzoo.progress import Track, silent, tracked
 from kerastextzoo.seeds import derive_seed
 from kerastextzoo.spec import ModelConfig, VectorInput
-from kerastextzoo.splits import Splits, label_ids
+from kerastextzoo.splits import LabelIds, Splits, label_ids
+from kerastextzoo.stored_texts import take_texts
 from kerastextzoo.text import (
     TextConfig,
     TextEncoder,
@@ -87,7 +89,10 @@ class Preparation:
         texts: Token ids by part: `train`, `validation`, `test`.
         label_ids: Class ids by part, `(texts,)`; of multi-label data 0 and 1, `(texts, classes)`.
         warnings: What was guessed, dropped or cut off, since the first byte was read.
+        added: Where training texts come from that are not those of the splits.
     """
+
+    added: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -108,7 +113,11 @@ class Preparation:
         self._siblings: dict[VectorInput | None, Preparation] = {self.reads: self}
         self.encoder, encoded = self._learn()
         parts = self._parts()
-        others = {name: self._encode(name, part) for name, part in parts.items() if name != "train"}
+        others = {
+            name: self._encode(name, part.texts, part.fingerprint)
+            for name, part in parts.items()
+            if name != "train"
+        }
         self.texts = {"train": encoded, **others}
         self.label_ids = {
             name: label_ids(part.labels, splits.label_names) for name, part in parts.items()
@@ -257,15 +266,15 @@ class Preparation:
         encoder = TextEncoder.from_json((entry / "encoder.json").read_text("utf-8"))
         return encoder, EncodedTexts.read(entry)
 
-    def _encode(self, name: str, part: "Dataset") -> EncodedTexts:
+    def _encode(self, name: str, texts: Sequence[str], fingerprint: str) -> EncodedTexts:
         def parts() -> Iterator[EncodedTexts]:
-            encoded = self.encoder.encode_parts(part.texts)
-            return tracked(encoded, len(part), f"reading tokens of {name}", self.track)
+            encoded = self.encoder.encode_parts(texts)
+            return tracked(encoded, len(texts), f"reading tokens of {name}", self.track)
 
         def fill(folder: Path) -> None:
             EncodedTexts.write(folder, parts())
 
-        made_of = {"texts": part.fingerprint, "encoder": self.encoder.to_json(), **_TOKENIZING}
+        made_of = {"texts": fingerprint, "encoder": self.encoder.to_json(), **_TOKENIZING}
         entry = cached("tokens", made_of, fill) if self.cache else None
         return EncodedTexts.join(parts()) if entry is None else EncodedTexts.read(entry)
 
@@ -333,18 +342,48 @@ class Preparation:
             self._warn(self._linear[ngrams].tell_crowded())
         return self._linear[ngrams]
 
+    def encode_unlabelled(self, texts: Sequence[str]) -> EncodedTexts:
+        """Encode texts without labels; blank ones, and those that are known, are left out.
+
+        Warns:
+            TextWarning: Some were left out.
+        """
+        keys = text_keys(texts)
+        known = [part.keys for part in self._parts().values()]
+        _, first = np.unique(keys, return_index=True)
+        new = np.sort(first[~np.isin(keys[first], np.concatenate([*known, text_keys(("",))]))])
+        if lost := len(texts) - len(new):
+            what = "blank, repeated, or in the training, validation or test texts"
+            self._warn(f"{lost:,} of {len(texts):,} unlabelled texts left out: {what}")
+        kept = take_texts(texts, new)
+        return self._encode("unlabelled", kept, fingerprint_texts(kept))
+
     @cached_property
     def whole(self) -> Self:
         """The same, with the validation texts among the training texts; the vocabulary stays."""
-        whole, parts = copy(self), ("train", "validation")
-        texts = [self.texts[part] for part in parts]
-        whole.texts = {**self.texts, "train": type(texts[0]).join(texts)}
-        joined = np.concatenate([self.label_ids[part] for part in parts])
-        whole.label_ids = {**self.label_ids, "train": joined}
-        whole._linear = {}
+        part = "validation"
+        return self.with_more(self.texts[part], self.label_ids[part], part)
+
+    def with_more(self, texts: EncodedTexts, label_ids: LabelIds, source: str) -> Self:
+        """Return the same with further training texts; the vocabulary stays.
+
+        Args:
+            texts: What is added.
+            label_ids: Their classes, as in `label_ids`.
+            source: What tells them from others, for `added`.
+        """
+        more = copy(self)
+        more.added = (*self.added, source)
+        # It is that of fewer texts.
+        vars(more).pop("whole", None)
+        known = self.texts["train"]
+        more.texts = {**self.texts, "train": type(known).join([known, texts])}
+        joined = np.concatenate([self.label_ids["train"], label_ids])
+        more.label_ids = {**self.label_ids, "train": joined}
+        more._linear = {}
         # What there is to tell was told of the training texts.
-        whole._tells = False
-        return whole
+        more._tells = False
+        return more
 
     def describe_embedding(self) -> str:
         """Say where vectors come from."""

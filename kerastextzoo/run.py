@@ -25,7 +25,7 @@ from kerastextzoo.answering import Answering, AnswerWarning
 from kerastextzoo.answers import ANSWERS, describe_answers, with_texts, write_answers
 from kerastextzoo.batching import EncodedTexts, EncodedVectors
 from kerastextzoo.builders import get_spec
-from kerastextzoo.checkpoints import check_apart, remove
+from kerastextzoo.checkpoints import REFIT, SELF_TRAINING, check_apart, remove
 from kerastextzoo.checkup import recorded
 from kerastextzoo.distribution import describe_device
 from kerastextzoo.doctor import Finding
@@ -257,6 +257,7 @@ def train(
     command: str | None = None,
     track: Track = silent,
     checkpoint: Path | None = None,
+    unlabelled: Sequence[str] | None = None,
 ) -> Run:
     """Train one model, evaluate it once on the test texts and write a run.
 
@@ -278,6 +279,8 @@ def train(
         track: Progress.
         checkpoint: A file outside `out`, written after each epoch and removed at the end. If it is
             there, a training that was killed goes on from it, to the same result on a CPU.
+        unlabelled: More texts, of which those that the model is sure of are learned from, too; as
+            for `kerastextzoo.training.fit`.
 
     Raises:
         InputError: A name or a setting is wrong, `out` is taken, or the checkpoint is damaged or
@@ -310,6 +313,7 @@ def train(
         watch=watch,
         tell=tell,
         checkpoint=checkpoint,
+        unlabelled=unlabelled,
     )
     test = evaluate_test(fitted.model, preparation, fitted.validation)
     write_run(
@@ -327,7 +331,8 @@ def train(
         command=command,
     )
     if checkpoint:
-        remove(checkpoint, members=config.ensemble, refit=config.refit)
+        stages = [REFIT] * config.refit + [SELF_TRAINING] * (unlabelled is not None)
+        remove(checkpoint, members=config.ensemble, stages=stages)
     return Run(out)
 
 
@@ -396,6 +401,7 @@ def write_run(
                 else "random",
                 "coverage": fitted.coverage.as_dict() if fitted.coverage else None,
             },
+            "pseudo_labelled": fitted.pseudo_labelled,
             "parameters": int(fitted.model.count_params()),
             "best_epoch": fitted.best_epoch,
             "epochs": len(fitted.history),

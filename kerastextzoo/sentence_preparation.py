@@ -5,14 +5,15 @@ kept on disk for the next time.
 """
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kerastextzoo import sentence_encoder
-from kerastextzoo.batching import EncodedVectors
+from kerastextzoo.batching import EncodedTexts, EncodedVectors
 from kerastextzoo.cache import cached
 from kerastextzoo.embeddings import Coverage
 from kerastextzoo.preparation import Preparation
@@ -21,9 +22,6 @@ from kerastextzoo.sentence_encoder import SentenceEncoder, encoder_versions
 from kerastextzoo.spec import VectorInput
 from kerastextzoo.splits import Splits
 from kerastextzoo.text import TextConfig
-
-if TYPE_CHECKING:
-    from kerastextzoo.data import Dataset
 
 # A task has one, though nothing reads it.
 _NO_VOCABULARY = 3
@@ -89,24 +87,25 @@ class SentencePreparation(Preparation):
         self.encoder = SentenceEncoder(
             self.reads.encoder, max_length=self.config.max_length, pooled=self.reads.pooled
         )
-        return self.encoder, self._encode("train", self.splits.train)
+        train = self.splits.train
+        return self.encoder, self._encode("train", train.texts, train.fingerprint)
 
-    def _encode(self, name: str, part: "Dataset") -> EncodedVectors:
+    def _encode(self, name: str, texts: Sequence[str], fingerprint: str) -> EncodedVectors:
+        def parts() -> Iterator[EncodedTexts]:
+            encoded = self.encoder.encode_parts(texts)
+            return tracked(encoded, len(texts), f"encoding {name}", self.track)
+
         def fill(folder: Path) -> None:
-            parts = self.encoder.encode_parts(part.texts)
-            EncodedVectors.write(folder, tracked(parts, len(part), f"encoding {name}", self.track))
+            EncodedVectors.write(folder, parts())
 
         made_of: dict[str, object] = {
-            "texts": part.fingerprint,
+            "texts": fingerprint,
             "encoder": self.encoder.identity,
             "versions": encoder_versions(),
             "code": _CODE,
         }
         entry = cached("vectors", made_of, fill) if self.cache else None
-        if entry is not None:
-            return EncodedVectors.read(entry)
-        parts = self.encoder.encode_parts(part.texts)
-        return EncodedVectors.join(tracked(parts, len(part), f"encoding {name}", self.track))
+        return EncodedVectors.join(parts()) if entry is None else EncodedVectors.read(entry)
 
     def _tell_unsegmented(self) -> None:
         return

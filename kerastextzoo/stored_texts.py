@@ -110,3 +110,13 @@ class TextWriter:
         self._file.file.flush()
         sizes = np.array(self._sizes, np.int64)
         return StoredTexts(self._file, np.cumsum(sizes) - sizes, sizes)
+
+
+def take_texts(texts: Sequence[str], rows: npt.NDArray[np.int64]) -> Sequence[str]:
+    """Return the texts of these rows: a tuple, or `StoredTexts` of the same file.
+
+    Example:
+        >>> take_texts(("good", "bad"), np.array([1]))
+        ('bad',)
+    """
+    return texts.take(rows) if isinstance(texts, StoredTexts) else tuple(texts[i] for i in rows)

@@ -22,7 +22,14 @@ from kerastextzoo.callbacks import (
     Record,
     Validate,
 )
-from kerastextzoo.checkpoints import Checkpoint, digest, of_member, of_refit
+from kerastextzoo.checkpoints import (
+    REFIT,
+    SELF_TRAINING,
+    Checkpoint,
+    digest,
+    of_member,
+    of_stage,
+)
 from kerastextzoo.compiling import (
     check_for_data,
     compile_alone,
@@ -34,14 +41,15 @@ from kerastextzoo.doctor.watching import Watch
 from kerastextzoo.embeddings import Coverage
 from kerastextzoo.errors import KerasTextZooError
 from kerastextzoo.evaluation import (
-    OBJECTIVES,
     Evaluation,
+    best_by,
     choose_objective,
     evaluate_probabilities,
 )
 from kerastextzoo.precision import computing_in
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.progress import Track, silent
+from kerastextzoo.pseudo_labels import choose_sure
 from kerastextzoo.seeds import derive_seed
 from kerastextzoo.spec import ModelConfig
 from kerastextzoo.training_config import TrainingConfig
@@ -76,6 +84,8 @@ class Fitted:
         probabilities: Its answers to them, `(texts, classes)`; a refit changes neither.
         coverage: What the word vectors covered; None for a random start.
         seconds: Wall-clock time of the training, with what came before a break.
+        pseudo_labelled: How many texts it learned from that it had labelled itself; None where it
+            was given no texts without labels.
         stopped: Why it was stopped before its end; None where it ended by itself.
         findings: What went wrong on the way, as far as one could see.
     """
@@ -87,6 +97,7 @@ class Fitted:
     probabilities: npt.NDArray[np.float32]
     coverage: Coverage | None
     seconds: float
+    pseudo_labelled: int | None = None
     stopped: str | None = None
     findings: Sequence[Finding] = ()
 
@@ -149,6 +160,7 @@ def fit(
     judge: Callable[[int, float], str | None] | None = None,
     watch: bool = True,
     tell: Callable[[Finding], None] = lambda finding: None,
+    unlabelled: Sequence[str] | None = None,
 ) -> Fitted:
     """Train one model and keep the weights of its best epoch.
 
@@ -167,14 +179,17 @@ def fit(
         strategy: `none`, or `mirrored` for all devices of this machine.
         track: Progress.
         checkpoint: A file that is written after each epoch; of an ensemble, one a member, with its
-            number in the name, and one more for a refit. If it is there, the training goes on from
-            it.
+            number in the name, and one more for self-training and for a refit. If it is there, the
+            training goes on from it.
         judge: Asked after each epoch, and about the last one in the checkpoint before it goes on:
             the epoch, counted from 1, and the best objective so far to a reason to stop now, or
             None. The checkpoint does not record the stop, so the training can go on later. The
             members of an ensemble are stopped one by one, and all of them start.
         watch: Whether to look out for what keeps it from learning, which changes nothing in it.
         tell: Called with what is found while it trains.
+        unlabelled: More texts: those whose label the trained model gives a probability of at least
+            `kerastextzoo.pseudo_labels.SURE` are learned from in a second training, with that
+            label. The better of the two on the validation texts is kept.
 
     Raises:
         InputError: A name or a setting is wrong; the checkpoint is damaged or of another training.
@@ -189,15 +204,21 @@ def fit(
         _train, model=model, settings=settings, objective=objective, strategy=strategy, track=track
     )
 
+    more = None if unlabelled is None else preparation.encode_unlabelled(unlabelled)
+
     def train_one(seed: int, checkpoint: Path | None) -> Fitted:
-        fitted = train(
-            preparation, config=config, seed=seed, checkpoint=checkpoint, judge=judge,
-            watch=watch, tell=tell,
-        )  # fmt: skip
+        watched = partial(train, config=config, seed=seed, watch=watch, tell=tell)
+        fitted = watched(preparation, checkpoint=checkpoint, judge=judge)
+        learned = preparation
+        if more is not None and fitted.stopped is None:
+            fitted, learned = _train_on_own_labels(
+                partial(watched, checkpoint=of_stage(checkpoint, SELF_TRAINING)),
+                fitted, preparation, more, objective,
+            )  # fmt: skip
         if not config.refit or fitted.stopped is not None:
             return fitted
         again = train(
-            preparation.whole, config=config, seed=seed, checkpoint=of_refit(checkpoint),
+            learned.whole, config=config, seed=seed, checkpoint=of_stage(checkpoint, REFIT),
             chosen=fitted.best_epoch,
         )  # fmt: skip
         return replace(fitted, model=again.model, seconds=fitted.seconds + again.seconds)
@@ -209,6 +230,33 @@ def fit(
         for number in range(config.ensemble)
     ]
     return _join(members, preparation, objective)
+
+
+def _train_on_own_labels(
+    train: Callable[[Preparation], Fitted],
+    first: Fitted,
+    preparation: Preparation,
+    texts: EncodedTexts,
+    objective: str,
+) -> tuple[Fitted, Preparation]:
+    """Train once more, on the texts that a first model is sure of, too.
+
+    Returns:
+        The better of the two trainings, and what it learned from.
+    """
+    answers = predict_probabilities(first.model, texts)
+    sure = choose_sure(answers, multi_label=preparation.multi_label)
+    first = replace(first, pseudo_labelled=0)
+    if not len(sure.rows):
+        return first, preparation
+    more = preparation.with_more(texts.take(sure.rows), sure.label_ids, digest(texts.tokens))
+    second = replace(train(more), pseudo_labelled=len(sure.rows))
+    # The first of equals.
+    found = [(second, more), (first, preparation)]
+    best, learned = best_by(objective)(
+        found, key=lambda each: each[0].validation.objective(objective)
+    )
+    return replace(best, seconds=first.seconds + second.seconds), learned
 
 
 @counting_names_anew()
@@ -345,7 +393,7 @@ def _join(members: Sequence[Fitted], preparation: Preparation, objective: str) -
         for number, member in enumerate(members, 1)
     ]
     joined = keras.Model(texts, keras.layers.Average(dtype="float32")(answers), name=name)
-    way = max if OBJECTIVES[objective] == "max" else min
+    best = best_by(objective)(members, key=lambda each: each.validation.objective(objective))
     return Fitted(
         model=joined,
         history=[
@@ -353,23 +401,23 @@ def _join(members: Sequence[Fitted], preparation: Preparation, objective: str) -
             for number, member in enumerate(members, 1)
             for epoch in member.history
         ],
-        best_epoch=way(members, key=lambda each: each.validation.objective(objective)).best_epoch,
+        best_epoch=best.best_epoch,
         # Not what the joined model answers: after a refit it has learned from these texts.
         **_validate(np.mean([each.probabilities for each in members], axis=0), preparation),
         coverage=members[0].coverage,
         seconds=sum(member.seconds for member in members),
+        pseudo_labelled=best.pseudo_labelled,
         stopped=next((member.stopped for member in members if member.stopped is not None), None),
         findings=ranked([finding for member in members for finding in member.findings]),
     )
 
 
-def _identify(
-    preparation: Preparation, embedding: npt.NDArray[np.float32] | int
-) -> dict[str, int | str]:
+def _identify(preparation: Preparation, embedding: npt.NDArray[np.float32] | int) -> dict[str, Any]:
     """Return what a training takes from its data, in short."""
     return {
         "data": preparation.fingerprint,
         "seed of the data": preparation.seed,
         "vocabulary": digest(preparation.encoder.to_json()),
         "vectors": embedding if isinstance(embedding, int) else digest(embedding),
+        "added": list(preparation.added),
     }
