@@ -211,7 +211,7 @@ def fit(
         fitted = watched(preparation, checkpoint=checkpoint, judge=judge)
         learned = preparation
         if more is not None and fitted.stopped is None:
-            fitted, learned = _train_on_own_labels(
+            fitted, learned = _self_train(
                 partial(watched, checkpoint=of_stage(checkpoint, SELF_TRAINING)),
                 fitted, preparation, more, objective,
             )  # fmt: skip
@@ -232,7 +232,7 @@ def fit(
     return _join(members, preparation, objective)
 
 
-def _train_on_own_labels(
+def _self_train(
     train: Callable[[Preparation], Fitted],
     first: Fitted,
     preparation: Preparation,

@@ -38,6 +38,10 @@ def _train(
     return fit(preparation, "cnn", SMALL, config, checkpoint=path, **options)
 
 
+def _texts(preparation: Preparation) -> list[str]:
+    return list(preparation.splits.train.texts)
+
+
 def _keep_each(path: Path) -> Any:
     """Return a judge that keeps the file of each epoch, as if training had been killed there."""
 
@@ -163,9 +167,16 @@ def test_an_ensemble_has_a_file_a_member(preparation: Preparation, tmp_path: Pat
     same(_train(preparation, path, config), whole)
 
 
-def test_a_refit_goes_on(preparation: Preparation, tmp_path: Path) -> None:
-    config, path = QUICK.replace(refit=True, epochs=2), tmp_path / "state.npz"
-    whole = _train(preparation, None, config)
+@pytest.mark.parametrize("stage", ["refit", "self-training"])
+def test_a_second_training_goes_on(preparation: Preparation, stage: str, tmp_path: Path) -> None:
+    config, path = QUICK.replace(refit=stage == "refit", epochs=2), tmp_path / "state.npz"
+    if stage == "self-training":
+        # Its first model is sure of enough, its second is better.
+        config = config.replace(learning_rate=2e-2, epochs=4)
+        options: dict[str, Any] = {"unlabelled": [f"{text} too" for text in _texts(preparation)]}
+    else:
+        options = {}
+    whole = _train(preparation, None, config, **options)
 
     class Killed(Exception): ...
 
@@ -178,9 +189,13 @@ def test_a_refit_goes_on(preparation: Preparation, tmp_path: Path) -> None:
             raise Killed
 
     with pytest.raises(Killed):
-        _train(preparation, path, config, track=track)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["state-refit.npz", "state.npz"]
-    same(_train(preparation, path, config), whole)
+        _train(preparation, path, config, track=track, **options)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [f"state-{stage}.npz", "state.npz"]
+    with pytest.raises(InputError, match="of another training"):
+        _train(preparation, tmp_path / f"state-{stage}.npz", config)
+    again = _train(preparation, path, config, **options)
+    same(again, whole)
+    assert again.pseudo_labelled == whole.pseudo_labelled
 
 
 def test_multi_label_data(tmp_path: Path) -> None:
@@ -312,14 +327,27 @@ def test_a_place_that_can_not_be_written_is_told_of(
         _train(preparation, tmp_path / "file" / "state.npz")
 
 
+@pytest.mark.parametrize("unlabelled", [None, ["an array of numbers"]])
 @pytest.mark.parametrize("settings", [{}, {"ensemble": 2}, {"refit": True, "ensemble": 2}])
 def test_a_run_leaves_no_checkpoint_and_takes_none_of_others(
-    preparation: Preparation, settings: dict[str, Any], tmp_path: Path
+    preparation: Preparation,
+    settings: dict[str, Any],
+    unlabelled: list[str] | None,
+    tmp_path: Path,
 ) -> None:
     others = {"state-3.npz", "other.npz"} | (set() if settings else {"state-1.npz"})
-    for name in others | (set() if "refit" in settings else {"state-refit.npz"}):
+    others |= set() if "refit" in settings else {"state-refit.npz"}
+    for name in others | (set() if unlabelled else {"state-self-training.npz"}):
         (tmp_path / name).write_text("another's", "utf-8")
     left = {path.name for path in tmp_path.iterdir()}
     config, path = QUICK.replace(epochs=1, **settings), tmp_path / "state.npz"
-    run.train(preparation, "cnn", tmp_path / "run", settings=SMALL, config=config, checkpoint=path)
+    run.train(
+        preparation,
+        "cnn",
+        tmp_path / "run",
+        settings=SMALL,
+        config=config,
+        checkpoint=path,
+        unlabelled=unlabelled,
+    )
     assert {path.name for path in tmp_path.iterdir()} == left | {"run"}

@@ -32,7 +32,7 @@ ROWS = {
         "__main__ __init__",
         3: "run training training_config compiling checkpoints callbacks mistakes evaluation "
         "inspection plots baselines comparing export settings tuning recipes doctor checkup "
-        "answers answering served_model explaining",
+        "answers answering served_model explaining pseudo_labels",
         2: "builders preparation sentence_preparation stored_preparation",
         1: "kernels layers optimizers text tokenizers token_places batching embeddings "
         "distribution precision schedules cost sentence_encoder wide network_file",

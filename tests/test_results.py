@@ -27,18 +27,23 @@ def test_every_experiment_has_a_name_and_valid_settings() -> None:
     assert set(plan["data"]) == {each.data for each in experiments}
 
 
-def test_own_vectors_take_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_may_have_vectors_and_texts_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "experiments.toml").write_text(
         'recipes = {}\ndefaults = []\n[data.films]\nseeds = 1\nvectors = "words.bin"\n'
         'options = ["--data", "films.csv"]\nnetworks = []\nown_vectors = ["cnn own"]\n'
-        '[data.films.models]\ncnn = []\n"cnn own" = []\n',
+        'self_trained = ["cnn more"]\nunlabelled = "more.txt"\n'
+        '[data.films.models]\ncnn = []\n"cnn own" = []\n"cnn more" = []\n',
         "utf-8",
     )
     monkeypatch.setattr(results, "HERE", tmp_path)
     monkeypatch.setattr(results, "list_recipes", lambda: [])
     _, experiments = results.read_plan()
-    given = {each.what: "--embeddings" in each.command for each in experiments}
-    assert given == {"baselines": True, "cnn": True, "cnn own": False}
+    usual = {"--data", "films.csv", "--embeddings", "words.bin"}
+    expected = {"baselines": usual, "cnn": usual, "cnn own": {"--data", "films.csv"}}
+    expected["cnn more"] = usual | {"--unlabelled", "more.txt"}
+    assert {each.what: {*each.options} for each in experiments} == expected
 
 
 def test_the_table_is_that_of_the_records() -> None:

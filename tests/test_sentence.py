@@ -32,7 +32,7 @@ from kerastextzoo.settings import SettingWarning, check_training, share_out
 from kerastextzoo.spec import ModelSpec
 from kerastextzoo.splits import Splits, make_splits
 from kerastextzoo.text import TextConfig, TextWarning
-from kerastextzoo.training import TrainingConfig
+from kerastextzoo.training import TrainingConfig, fit
 from kerastextzoo.tuning.space import JointSpace
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -159,6 +159,15 @@ def test_a_linear_model_of_pieces_of_words_goes_beside_it(
     assert loaded.evaluate(splits.validation).accuracy == run.metrics["val_accuracy"]
     one_by_one = [loaded.predict_proba([text])[0] for text in texts]
     np.testing.assert_allclose(one_by_one, together, atol=1e-5)
+
+
+def test_it_learns_from_texts_without_labels(splits: Splits, encoder: Path) -> None:
+    preparation, settings = prepared(splits, encoder, head="dense")
+    config = QUICK.replace(wide_ngrams=1, wide_buckets=2**16)
+    unlabelled = [f"{text} too" for text in splits.train.texts]
+    found = fit(preparation, "sentence", settings, config, unlabelled=unlabelled)
+    assert found.pseudo_labelled
+    assert found.pseudo_labelled > len(unlabelled) / 4
 
 
 def test_words_that_occur_once_are_no_obstacle(encoder: Path) -> None:
