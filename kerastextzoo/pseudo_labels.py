@@ -23,6 +23,17 @@ class PseudoLabels(NamedTuple):
     """Their classes `(texts,)`; of multi-label data 0 and 1, `(texts, classes)`."""
 
 
+class SelfTraining(NamedTuple):
+    """How a model came to learn from texts without labels."""
+
+    texts: int
+    """Those that were read."""
+    learned: int
+    """Those that it learned from; 0 where that did not help, or where it was sure of none."""
+    fingerprint: str
+    """A SHA-256 over what a model reads of them."""
+
+
 def choose_sure(probabilities: npt.NDArray[np.floating], *, multi_label: bool) -> PseudoLabels:
     """Label the texts of which a model is sure; in multi-label data it has to be of every class.
 

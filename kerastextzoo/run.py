@@ -401,7 +401,7 @@ def write_run(
                 else "random",
                 "coverage": fitted.coverage.as_dict() if fitted.coverage else None,
             },
-            "pseudo_labelled": fitted.pseudo_labelled,
+            "self_training": fitted.self_training and fitted.self_training._asdict(),
             "parameters": int(fitted.model.count_params()),
             "best_epoch": fitted.best_epoch,
             "epochs": len(fitted.history),

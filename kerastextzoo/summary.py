@@ -47,8 +47,11 @@ def describe_run(run: "Run") -> list[str]:
         f"{record['model']:<12}validation {micro}accuracy {metrics['val_accuracy']:.4f} "
         f"(epoch {record['best_epoch']} of {record['epochs']}, {record['parameters']:,} parameters)"
     ]
-    if (sure := record.get("pseudo_labelled")) is not None:
-        lines.append(f"unlabelled  {sure:,} texts were learned from, labelled by the model itself")
+    if told := record.get("self_training"):
+        lines.append(
+            f"unlabelled  {told['learned']:,} of {told['texts']:,} texts were learned from, "
+            "labelled by the model itself"
+        )
     if "test_accuracy" in metrics:
         micro = f"micro-F1 {metrics['test_micro_f1']:.4f}, " if several else ""
         lines.append(

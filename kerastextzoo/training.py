@@ -49,7 +49,7 @@ from kerastextzoo.evaluation import (
 from kerastextzoo.precision import computing_in
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.progress import Track, silent
-from kerastextzoo.pseudo_labels import choose_sure
+from kerastextzoo.pseudo_labels import SelfTraining, choose_sure
 from kerastextzoo.seeds import derive_seed
 from kerastextzoo.spec import ModelConfig
 from kerastextzoo.training_config import TrainingConfig
@@ -84,8 +84,7 @@ class Fitted:
         probabilities: Its answers to them, `(texts, classes)`; a refit changes neither.
         coverage: What the word vectors covered; None for a random start.
         seconds: Wall-clock time of the training, with what came before a break.
-        pseudo_labelled: How many texts it learned from that it had labelled itself; None where it
-            was given no texts without labels.
+        self_training: What it learned from texts without labels; None where it was given none.
         stopped: Why it was stopped before its end; None where it ended by itself.
         findings: What went wrong on the way, as far as one could see.
     """
@@ -97,7 +96,7 @@ class Fitted:
     probabilities: npt.NDArray[np.float32]
     coverage: Coverage | None
     seconds: float
-    pseudo_labelled: int | None = None
+    self_training: SelfTraining | None = None
     stopped: str | None = None
     findings: Sequence[Finding] = ()
 
@@ -246,11 +245,12 @@ def _self_train(
     """
     answers = predict_probabilities(first.model, texts)
     sure = choose_sure(answers, multi_label=preparation.multi_label)
-    first = replace(first, pseudo_labelled=0)
+    told = SelfTraining(len(texts), 0, digest(texts.tokens))
+    first = replace(first, self_training=told)
     if not len(sure.rows):
         return first, preparation
-    more = preparation.with_more(texts.take(sure.rows), sure.label_ids, digest(texts.tokens))
-    second = replace(train(more), pseudo_labelled=len(sure.rows))
+    more = preparation.with_more(texts.take(sure.rows), sure.label_ids, told.fingerprint)
+    second = replace(train(more), self_training=told._replace(learned=len(sure.rows)))
     # The first of equals.
     found = [(second, more), (first, preparation)]
     best, learned = best_by(objective)(
@@ -406,7 +406,7 @@ def _join(members: Sequence[Fitted], preparation: Preparation, objective: str) -
         **_validate(np.mean([each.probabilities for each in members], axis=0), preparation),
         coverage=members[0].coverage,
         seconds=sum(member.seconds for member in members),
-        pseudo_labelled=best.pseudo_labelled,
+        self_training=best.self_training,
         stopped=next((member.stopped for member in members if member.stopped is not None), None),
         findings=ranked([finding for member in members for finding in member.findings]),
     )

@@ -195,7 +195,7 @@ def test_a_second_training_goes_on(preparation: Preparation, stage: str, tmp_pat
         _train(preparation, tmp_path / f"state-{stage}.npz", config)
     again = _train(preparation, path, config, **options)
     same(again, whole)
-    assert again.pseudo_labelled == whole.pseudo_labelled
+    assert again.self_training == whole.self_training
 
 
 def test_multi_label_data(tmp_path: Path) -> None:

@@ -67,9 +67,9 @@ def test_texts_without_labels_teach_what_labelled_ones_do_not(
     hinted: tuple[Preparation, list[str]], self_trained: Fitted
 ) -> None:
     alone = _fit(hinted)
-    assert alone.pseudo_labelled is None
-    assert self_trained.pseudo_labelled
-    assert self_trained.pseudo_labelled > 300
+    assert alone.self_training is None
+    assert self_trained.self_training
+    assert self_trained.self_training.learned > 300
     assert self_trained.validation.accuracy > alone.validation.accuracy + 0.2
 
 
@@ -82,7 +82,8 @@ def test_what_does_not_help_is_not_kept(hinted: tuple[Preparation, list[str]]) -
         for text in more
     ]
     found = fit(preparation, "cnn", SMALL, CONFIG, seed=0, unlabelled=misleading)
-    assert found.pseudo_labelled == 0
+    assert found.self_training
+    assert found.self_training.learned == 0
     for one, other in zip(found.model.get_weights(), alone.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -92,7 +93,7 @@ def test_a_refit_learns_from_all_there_is(
 ) -> None:
     refitted = _fit(hinted, unlabelled=hinted[1], refit=True)
     assert refitted.validation == self_trained.validation
-    assert refitted.pseudo_labelled == self_trained.pseudo_labelled
+    assert refitted.self_training == self_trained.self_training
     seen = evaluate_part(refitted.model, hinted[0], "validation")
     assert seen.loss < self_trained.validation.loss
 
@@ -135,5 +136,9 @@ def test_a_command_learns_from_them_and_tells(command: Command, data: Path) -> N
     assert not Path("run").exists()
     status, out, err = command(*words, "--unlabelled", "more.txt", "--checkpoint", "state.npz")
     assert (status, Path("state.npz").exists()) == (0, False)
-    sure = json.loads(Path("run/run.json").read_text("utf-8"))["pseudo_labelled"]
-    assert f"unlabelled  {sure} texts were learned from, labelled by the model itself" in out
+    told = json.loads(Path("run/run.json").read_text("utf-8"))["self_training"]
+    assert told["texts"] == 40
+    said = f"{told['learned']} of 40 texts were learned from, labelled by the model itself"
+    assert f"unlabelled  {said}" in out
+    assert command("report", "run")[0] == 0
+    assert said in Path("run/report.html").read_text("utf-8")

@@ -166,8 +166,8 @@ def test_it_learns_from_texts_without_labels(splits: Splits, encoder: Path) -> N
     config = QUICK.replace(wide_ngrams=1, wide_buckets=2**16)
     unlabelled = [f"{text} too" for text in splits.train.texts]
     found = fit(preparation, "sentence", settings, config, unlabelled=unlabelled)
-    assert found.pseudo_labelled
-    assert found.pseudo_labelled > len(unlabelled) / 4
+    assert found.self_training
+    assert found.self_training.learned > len(unlabelled) / 4
 
 
 def test_words_that_occur_once_are_no_obstacle(encoder: Path) -> None:
