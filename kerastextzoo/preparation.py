@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -93,6 +93,9 @@ class Preparation:
     """
 
     added: tuple[str, ...] = ()
+    #: What texts become, and what that is called while it is done.
+    _kept: ClassVar[type[EncodedTexts]] = EncodedTexts
+    _encoding: ClassVar[str] = "reading tokens of"
 
     def __init__(
         self,
@@ -269,14 +272,18 @@ class Preparation:
     def _encode(self, name: str, texts: Sequence[str], fingerprint: str) -> EncodedTexts:
         def parts() -> Iterator[EncodedTexts]:
             encoded = self.encoder.encode_parts(texts)
-            return tracked(encoded, len(texts), f"reading tokens of {name}", self.track)
+            return tracked(encoded, len(texts), f"{self._encoding} {name}", self.track)
 
         def fill(folder: Path) -> None:
-            EncodedTexts.write(folder, parts())
+            self._kept.write(folder, parts())
 
-        made_of = {"texts": fingerprint, "encoder": self.encoder.to_json(), **_TOKENIZING}
-        entry = cached("tokens", made_of, fill) if self.cache else None
-        return EncodedTexts.join(parts()) if entry is None else EncodedTexts.read(entry)
+        made_of = {"texts": fingerprint, **self._made_by()}
+        entry = cached(self._kept.input_name, made_of, fill) if self.cache else None
+        return self._kept.join(parts()) if entry is None else self._kept.read(entry)
+
+    def _made_by(self) -> dict[str, object]:
+        """Return what encoded texts depend on besides the texts."""
+        return {"encoder": self.encoder.to_json(), **_TOKENIZING}
 
     @property
     def vocabulary_size(self) -> int:

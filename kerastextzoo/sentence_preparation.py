@@ -5,7 +5,6 @@ kept on disk for the next time.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,8 @@ import numpy.typing as npt
 
 from kerastextzoo import sentence_encoder
 from kerastextzoo.batching import EncodedTexts, EncodedVectors
-from kerastextzoo.cache import cached
 from kerastextzoo.embeddings import Coverage
 from kerastextzoo.preparation import Preparation
-from kerastextzoo.progress import tracked
 from kerastextzoo.sentence_encoder import SentenceEncoder, encoder_versions
 from kerastextzoo.spec import VectorInput
 from kerastextzoo.splits import Splits
@@ -66,6 +63,8 @@ class SentencePreparation(Preparation):
     """
 
     encoder: SentenceEncoder  # type: ignore[assignment]
+    _kept = EncodedVectors
+    _encoding = "encoding"
 
     def __init__(
         self,
@@ -83,29 +82,19 @@ class SentencePreparation(Preparation):
         """Whose vectors, and whether one a token or one a text."""
         return self._reads
 
-    def _learn(self) -> tuple[SentenceEncoder, EncodedVectors]:  # type: ignore[override]
+    def _learn(self) -> tuple[SentenceEncoder, EncodedTexts]:  # type: ignore[override]
         self.encoder = SentenceEncoder(
             self.reads.encoder, max_length=self.config.max_length, pooled=self.reads.pooled
         )
         train = self.splits.train
         return self.encoder, self._encode("train", train.texts, train.fingerprint)
 
-    def _encode(self, name: str, texts: Sequence[str], fingerprint: str) -> EncodedVectors:
-        def parts() -> Iterator[EncodedTexts]:
-            encoded = self.encoder.encode_parts(texts)
-            return tracked(encoded, len(texts), f"encoding {name}", self.track)
-
-        def fill(folder: Path) -> None:
-            EncodedVectors.write(folder, parts())
-
-        made_of: dict[str, object] = {
-            "texts": fingerprint,
+    def _made_by(self) -> dict[str, object]:
+        return {
             "encoder": self.encoder.identity,
             "versions": encoder_versions(),
             "code": _CODE,
         }
-        entry = cached("vectors", made_of, fill) if self.cache else None
-        return EncodedVectors.join(parts()) if entry is None else EncodedVectors.read(entry)
 
     def _tell_unsegmented(self) -> None:
         return

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kerastextzoo.evaluation import OBJECTIVES
+from kerastextzoo.evaluation import best_by
 from kerastextzoo.report.svg import Axis, Canvas, told
 
 _WIDTH, _HEIGHT = 380, 260
@@ -124,7 +124,7 @@ def draw_scores(trials: Sequence[Mapping[str, Any]], objective: str) -> str:
     """Draw the score of each trial by its number, and the best so far."""
     ordered = sorted(trials, key=lambda trial: trial["id"])
     scored = [trial for trial in ordered if trial["score"] is not None]
-    pick = max if OBJECTIVES[objective] == "max" else min
+    pick = best_by(objective)
     x = Axis.over([trial["id"] for trial in ordered], _LEFT, _RIGHT)
     y = Axis.over([trial["score"] for trial in scored], _BOTTOM, _TOP)
     best = pick(scored, key=lambda trial: trial["score"])
