@@ -114,6 +114,10 @@ class Experiment:
         return record if same and record["command"] == list(self.command) else None
 
 
+class RunFailedError(Exception):
+    """A command ended with an error."""
+
+
 #: A run that was made, and its record.
 Recorded = tuple[Experiment, dict[str, Any]]
 
@@ -204,7 +208,7 @@ def _call(*words: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "kerastextzoo", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"{' '.join(words)}\n{done.stderr}")
+        raise RunFailedError(f"{' '.join(words)}\n{done.stderr}")
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
@@ -511,16 +515,25 @@ def main() -> None:
     started = time.monotonic()
     if missing and arguments.minutes:
         make_vectors(plan, places, missing)
+    failed = []
     for each in missing:
         if time.monotonic() - started > 60 * arguments.minutes:
             break
         print(each.name, end=" ", file=sys.stderr, flush=True)
-        run(each, places)
+        try:
+            run(each, places)
+        except RunFailedError as error:
+            print(error, file=sys.stderr)
+            failed.append(each.name)
+            continue
         record = json.loads(each.path.read_text("utf-8"))
         print(record.get("metrics", ""), record.get("seconds", ""), file=sys.stderr)
     (ROOT / "RESULTS.md").write_text(lay_out(plan, experiments), "utf-8")
-    draw_results(choose_panels(plan, experiments), ROOT / PICTURE)
+    if panels := choose_panels(plan, experiments):
+        draw_results(panels, ROOT / PICTURE)
     tell_recipes(experiments)
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

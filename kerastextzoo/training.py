@@ -250,7 +250,10 @@ def _self_train(
     if not len(sure.rows):
         return first, preparation
     more = preparation.with_more(texts.take(sure.rows), sure.label_ids, told.fingerprint)
-    second = replace(train(more), self_training=told._replace(learned=len(sure.rows)))
+    try:
+        second = replace(train(more), self_training=told._replace(learned=len(sure.rows)))
+    except TrainingDivergedError:
+        return first, preparation
     # The first of equals.
     found = [(second, more), (first, preparation)]
     best, learned = best_by(objective)(
@@ -419,5 +422,6 @@ def _identify(preparation: Preparation, embedding: npt.NDArray[np.float32] | int
         "seed of the data": preparation.seed,
         "vocabulary": digest(preparation.encoder.to_json()),
         "vectors": embedding if isinstance(embedding, int) else digest(embedding),
-        "added": list(preparation.added),
+        # Left out where there is none, as in the checkpoints of older versions.
+        **({"added texts": list(preparation.added)} if preparation.added else {}),
     }

@@ -8,13 +8,20 @@ import numpy as np
 import pytest
 from commands import Command
 
+from kerastextzoo import training
 from kerastextzoo.builders import cnn
 from kerastextzoo.data import Dataset
 from kerastextzoo.preparation import Preparation
 from kerastextzoo.pseudo_labels import choose_sure
 from kerastextzoo.splits import Splits, make_splits
 from kerastextzoo.text import TextConfig, TextWarning
-from kerastextzoo.training import Fitted, TrainingConfig, evaluate_part, fit
+from kerastextzoo.training import (
+    Fitted,
+    TrainingConfig,
+    TrainingDivergedError,
+    evaluate_part,
+    fit,
+)
 
 SMALL = cnn.CNNConfig(filters=8, kernel_sizes=(1,), dropout=0.0, embedding_dropout=0.0)
 CONFIG = TrainingConfig(
@@ -86,6 +93,26 @@ def test_what_does_not_help_is_not_kept(hinted: tuple[Preparation, list[str]]) -
     assert found.self_training.learned == 0
     for one, other in zip(found.model.get_weights(), alone.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_second_training_that_diverges_loses_nothing(
+    hinted: tuple[Preparation, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = _fit(hinted)
+    train, begun = training._train, []
+
+    def diverging(*given: Any, **options: Any) -> Fitted:
+        begun.append(1)
+        if len(begun) == 2:
+            raise TrainingDivergedError
+        return train(*given, **options)
+
+    monkeypatch.setattr(training, "_train", diverging)
+    found = _fit(hinted, unlabelled=hinted[1])
+    assert len(begun) == 2
+    assert found.self_training
+    assert found.self_training.learned == 0
+    assert found.validation == alone.validation
 
 
 def test_a_refit_learns_from_all_there_is(

@@ -106,6 +106,31 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[results.Ex
     return experiments
 
 
+def test_a_run_that_fails_does_not_end_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan, _ = results.read_plan()
+    planned = [results.Experiment("isear", "baselines", seed, ()) for seed in (0, 1)]
+
+    def call(*words: str) -> dict[str, Any]:
+        if words[-3] == "0":
+            raise results.RunFailedError("out of memory")
+        names = ("accuracy", "macro_f1", "seconds", "parameters", "milliseconds")
+        return {"leaderboard": [dict.fromkeys(names, 1) | {"model": "NB-SVM"}]}
+
+    monkeypatch.setattr("sys.argv", ["results", str(tmp_path)])
+    for name, value in (
+        ("RECORDS", tmp_path), ("ROOT", tmp_path), ("_call", call), ("_code", lambda: "0"),
+        ("read_plan", lambda: ({"data": {"isear": plan["data"]["isear"]}}, planned)),
+    ):  # fmt: skip
+        monkeypatch.setattr(results, name, value)
+    with pytest.raises(SystemExit, match="failed: isear/baselines-0"):
+        results.main()
+    assert "out of memory" in capsys.readouterr().err
+    assert [each.path.exists() for each in planned] == [False, True]
+    assert "| NB-SVM | 100.0 |" in (tmp_path / "RESULTS.md").read_text("utf-8")
+
+
 def test_validation_chooses_what_is_held_against_an_aim(
     recorded: list[results.Experiment],
 ) -> None:
