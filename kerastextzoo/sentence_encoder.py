@@ -128,11 +128,10 @@ def check_layers(folder: Path, layers: int) -> None:
     Raises:
         InputError: It has fewer.
     """
-    place = folder / str(read_json(folder / _MODULES)[0]["path"]) / _CONFIG
-    told = read_json(place) if place.is_file() else {}
-    found = next((told[name] for name in _LAYERS if name in told), None)
-    if found is not None:
-        _check_layers(layers, int(found) + 1)
+    told = _read_settings(folder / str(read_json(folder / _MODULES)[0]["path"]) / _CONFIG)
+    found = [told[name] for name in _LAYERS if isinstance(told.get(name), int)]
+    if found:
+        _check_layers(layers, found[0] + 1)
 
 
 def _check_layers(layers: int, there: int) -> None:
@@ -158,10 +157,16 @@ def _digest(folder: Path) -> str:
 
 def _limit(folder: Path) -> int | None:
     """Return how many tokens of a text an encoder reads; None if it doesn't say."""
-    given = [
-        read_json(folder / name).get(key) for name, key in _LIMITS if (folder / name).is_file()
-    ]
-    return min((int(limit) for limit in given if limit), default=None)
+    given = [_read_settings(folder / name).get(key) for name, key in _LIMITS]
+    return min((limit for limit in given if isinstance(limit, int) and limit > 0), default=None)
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    """Return what a file of an encoder says, nothing if it is not there."""
+    told = read_json(path) if path.is_file() else {}
+    if not isinstance(told, dict):
+        raise InputError(f"{named(path)}: expected an object of settings; restore it from a copy")
+    return told
 
 
 class SentenceEncoder:

@@ -322,6 +322,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "other JSON": (_modules({"modules": 1}), "expected modules of sentence_transformers"),
     "not JSON": (lambda folder: (folder / "modules.json").write_text("{"), "can't be read"),
+    "settings are a list": (
+        lambda folder: (folder / "config.json").write_text("[]"),
+        "expected an object of settings",
+    ),
     "adapter": (lambda folder: (folder / "adapter_config.json").touch(), "is an adapter"),
 }
 
