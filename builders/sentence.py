@@ -28,8 +28,8 @@ class SentenceConfig(ModelConfig):
     """An installed package that carries a sentence-transformers model, or the model's folder."""
     encoder_layers: Count = 1
     """From how many of the encoder's layers vectors come, the last ones, side by side; the
-    embedding counts as one. Layers before the last keep what the encoder's own training discards, such as
-    praise and blame; each makes the vectors longer, on disk, too."""
+    embedding counts as one. Layers before the last keep what the encoder's own training
+    discards, such as praise and blame; each makes the vectors longer, on disk, too."""
     head: Literal["dense", "cnn", "lstm"] = "cnn"
     """cnn, lstm: on the vectors of the text's tokens; dense: on one vector of the text (smallest on
     disk, quickest to train)."""
