@@ -43,7 +43,7 @@ class SentenceConfig(ModelConfig):
     @property
     def reads(self) -> VectorInput:
         """The vectors of the encoder, pooled for the dense head."""
-        return VectorInput(self.encoder, self.head == "dense", self.encoder_layers)
+        return VectorInput(self.encoder, pooled=self.head == "dense", layers=self.encoder_layers)
 
     @property
     def idle(self) -> tuple[str, ...]:
