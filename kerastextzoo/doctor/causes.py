@@ -355,7 +355,8 @@ CAUSES: tuple[Cause, ...] = (
         "one-class-dominates",
         "warning",
         "{share} of the rows are of class {label}; always giving it has that accuracy",
-        "look at macro-F1, and give the classes weights (class_weight)",
+        "look at macro-F1, and give the classes weights (class_weight; class_weights=balanced in "
+        "the zoo's models)",
     ),
     Cause(
         "one-time-step",
@@ -445,7 +446,8 @@ CAUSES: tuple[Cause, ...] = (
         "gradient-fades-over-time",
         "warning",
         "the gradient of {layer} reaches {reach} steps back, the texts have {length} (median)",
-        "shorten the sequence before it (Conv1D and max-pooling), or pool over all its states",
+        "shorten the sequence before it (Conv1D and max-pooling), or pool over all its states "
+        "(readout=max in the zoo's models)",
     ),
     # What differs between training and use.
     Cause(
