@@ -446,8 +446,8 @@ CAUSES: tuple[Cause, ...] = (
         "gradient-fades-over-time",
         "warning",
         "the gradient of {layer} reaches {reach} steps back, the texts have {length} (median)",
-        "shorten the sequence before it (Conv1D and max-pooling), or pool over all its states "
-        "(readout=max in the zoo's models)",
+        "shorten the sequence before it (Conv1D and max-pooling; in cnn_lstm a larger pool_size), "
+        "or pool over all its states (in lstm, res_lstm and rnn readout=max)",
     ),
     # What differs between training and use.
     Cause(
