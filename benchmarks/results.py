@@ -389,7 +389,8 @@ def _section(data: dict[str, Any], records: Sequence[Recorded]) -> Iterator[str]
     yield f"`kerastextzoo {' '.join(command[:-1])} SEED`"
     alike: dict[tuple[str, ...], list[str]] = {}
     for model, more in data.get("models", {}).items():
-        alike.setdefault(tuple(more), []).append(model)
+        if more:
+            alike.setdefault(tuple(more), []).append(model)
     for more, models in alike.items():
         yield f"and, for {', '.join(models)}, `{' '.join(f'--set {each}' for each in more)}`"
     if own := data.get("own_vectors"):
