@@ -37,11 +37,13 @@ def check_for_data(config: TrainingConfig, preparation: Preparation) -> None:
             f"mistakes {','.join(config.mistakes)}: of a network alone; got wide_ngrams "
             f"{config.wide_ngrams}; leave one of them out"
         )
-    if config.wide_lead and not config.wide_ngrams:
-        raise InputError(
-            f"wide_lead {config.wide_lead}: of a linear model beside the network; got wide_ngrams "
-            "0; set wide_ngrams=2, or leave wide_lead out"
-        )
+    for name in ("wide_lead", "wide_sublinear_tf"):
+        given = getattr(config, name)
+        if given and not config.wide_ngrams:
+            raise InputError(
+                f"{name} {str(given).lower()}: of a linear model beside the network; got "
+                f"wide_ngrams 0; set wide_ngrams=2, or leave {name} out"
+            )
     if not preparation.multi_label:
         return
     if config.class_weights == "balanced":

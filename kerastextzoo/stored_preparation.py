@@ -83,7 +83,7 @@ def _matrix(folder: Path, features: int | None) -> Path:
 
 
 def _linear(folder: Path, ngrams: NGrams) -> Path:
-    return folder / f"linear-{ngrams.longest}-{ngrams.buckets}-{ngrams.lead}.npz"
+    return folder / f"linear-{'-'.join(str(int(each)) for each in ngrams)}.npz"
 
 
 class _StoredEncoder:

@@ -57,8 +57,11 @@ class TrainingConfig(Config):
     wide_buckets: Count = 2**18
     """Rows of the linear model's table, into which n-grams are hashed."""
     wide_lead: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    """Tokens of a text's start whose n-grams count once more in the linear model, apart from the
-    others: how an article opens tells more than the same words do later. 0: they do not."""
+    """Tokens of a text's start whose n-grams count once more in the linear model, and weigh as much
+    as all: how an article opens tells more than the same words do later. 0: they do not."""
+    wide_sublinear_tf: bool = False
+    """Count in the linear model how often a text has an n-gram, by 1 + its logarithm, not only
+    whether it has it: better for the topics of long texts, worse for opinions."""
     ensemble: Count = 1
     """Networks that are trained, each with its own seed; the mean of their probabilities counts."""
     patience: Count = 3
@@ -80,7 +83,7 @@ class TrainingConfig(Config):
     @property
     def ngrams(self) -> NGrams:
         """What the linear model beside the network counts."""
-        return NGrams(self.wide_ngrams, self.wide_buckets, self.wide_lead)
+        return NGrams(self.wide_ngrams, self.wide_buckets, self.wide_lead, self.wide_sublinear_tf)
 
 
 def search_space(space: SearchSpace) -> TrainingConfig:

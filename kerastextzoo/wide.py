@@ -45,6 +45,8 @@ class NGrams(NamedTuple):
     """Rows of the table into which they are hashed."""
     lead: int = 0
     """Tokens of a text's start, whose n-grams count once more, apart; 0: they do not."""
+    sublinear_tf: bool = False
+    """Whether it counts how often a text has an n-gram."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,6 +56,7 @@ class LinearModel:
     Attributes:
         ngrams: Tokens of the longest n-gram.
         lead: Tokens of a text's start, whose n-grams count once more, apart.
+        sublinear_tf: Whether it counts how often a text has an n-gram.
         table: As in `LinearNGrams`, `(buckets + 1, classes + 1)`.
         bias: As in `LinearNGrams`, `(classes,)`.
         scores: Of the training texts, `(texts, classes)`, by models that have not seen them.
@@ -64,6 +67,7 @@ class LinearModel:
 
     ngrams: int
     lead: int
+    sublinear_tf: bool
     table: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]
     scores: npt.NDArray[np.float32]
@@ -102,7 +106,13 @@ class LinearModel:
         tokens = text if by_words else keras.Input((None,), dtype="int32", name=WORDS)
         buckets, classes = len(self.table) - 1, len(self.bias)
         linear = LinearNGrams(
-            classes, self.ngrams, buckets, self.lead, dtype="float32", name="linear"
+            classes,
+            self.ngrams,
+            buckets,
+            self.lead,
+            self.sublinear_tf,
+            dtype="float32",
+            name="linear",
         )
         scores = linear(tokens)
         linear.set_weights([self.table, self.bias])
@@ -126,7 +136,7 @@ def fit_linear(
 ) -> LinearModel:
     """Fit linear support vector machines, one a class, to the n-grams of texts.
 
-    An n-gram counts once in a text, by its rarity and by how much it alone speaks for the class.
+    An n-gram counts in a text by its rarity and by how much it alone speaks for the class.
 
     Args:
         texts: Token ids.
@@ -143,8 +153,7 @@ def fit_linear(
     # The second of two classes says all there is to say about the first.
     mirrored = not multi_label and classes == 2  # noqa: PLR2004
     known = truth[:, 1:] if mirrored else truth
-    layer = HashedNGrams(ngrams.buckets, range(1, ngrams.longest + 1), ngrams.lead)
-    present, rarity = _find(texts, layer)
+    present, rarity = _find(texts, ngrams)
     scores = np.zeros(known.shape)
     folds = KFold(min(_FOLDS, len(texts)), shuffle=True, random_state=seed).split(known)
     for number, (others, fold) in enumerate(folds):
@@ -161,6 +170,7 @@ def fit_linear(
     return LinearModel(
         ngrams=ngrams.longest,
         lead=ngrams.lead,
+        sublinear_tf=ngrams.sublinear_tf,
         table=table.astype(np.float32),
         bias=bias.astype(np.float32),
         scores=scores.astype(np.float32),
@@ -170,28 +180,45 @@ def fit_linear(
     )
 
 
-def _find(texts: EncodedTexts, layer: HashedNGrams) -> tuple[Any, npt.NDArray[np.float64]]:
+def _find(texts: EncodedTexts, ngrams: NGrams) -> tuple[Any, npt.NDArray[np.float64]]:
     """Find the n-grams that each text has, `(texts, buckets + 1)`, scaled as `LinearNGrams` does.
 
-    Returns their weights, the same however often a text has them, and the weight of each bucket:
-    the rarer its n-grams, the more.
+    Returns their weights and the weight of each bucket: the rarer its n-grams, the more.
     """
-    from scipy.sparse import csr_array, diags_array
+    from scipy.sparse import diags_array
+    from sklearn.preprocessing import normalize
 
-    rows, columns = [], []
+    counts = _count(texts, ngrams)
+    having = sum(np.bincount(each.indices, minlength=each.shape[1]) for each in counts)
+    rarity = np.log((1 + len(texts)) / (1 + having)) + 1
+    for each in counts:
+        each.data = 1 + np.log(each.data) if ngrams.sublinear_tf else np.ones(each.nnz)
+    scaled = [normalize(each @ diags_array(rarity)) for each in counts]
+    return sum(scaled[1:], scaled[0]) / math.sqrt(len(scaled)), rarity
+
+
+def _count(texts: EncodedTexts, ngrams: NGrams) -> list[Any]:
+    """Count the n-grams of each text, `(texts, buckets + 1)`, and of its lead if there is one."""
+    from scipy.sparse import csr_array
+
+    layer = HashedNGrams(ngrams.buckets, range(1, ngrams.longest + 1), ngrams.lead)
+    found: list[list[tuple[Any, ...]]] = [[], []] if ngrams.lead else [[]]
     for batch in plan_batches(texts.lengths, 1, batch_tokens=_TOKENS_AT_ONCE):
-        hashed = keras.ops.convert_to_numpy(layer(texts.padded(batch)))
-        for row, buckets_of_row in zip(batch, hashed, strict=True):
-            found = np.unique(buckets_of_row[buckets_of_row > 0])
-            rows.append(np.full(len(found), row))
-            columns.append(found)
-    # liblinear takes no wider ones.
-    row, column = (np.concatenate(each).astype(np.int32) for each in (rows, columns))
-    present = csr_array((np.ones(len(row)), (row, column)), shape=(len(texts), layer.buckets + 1))
-    frequency = np.bincount(column, minlength=layer.buckets + 1)
-    rarity = np.log((1 + len(texts)) / (1 + frequency)) + 1
-    lengths = np.sqrt(present @ rarity**2)
-    return diags_array(1 / lengths) @ present @ diags_array(rarity), rarity
+        tokens = texts.padded(batch)
+        hashed = keras.ops.convert_to_numpy(layer(tokens))
+        parts = np.split(hashed, [ngrams.longest * tokens.shape[1]], axis=1)
+        for cells, part in zip(found, parts, strict=False):
+            for row, buckets in zip(batch, part, strict=True):
+                columns, times = np.unique(buckets[buckets > 0], return_counts=True)
+                cells.append((np.full(len(columns), row), columns, times))
+    shape = (len(texts), ngrams.buckets + 1)
+    counts = []
+    for cells in found:
+        rows, columns, times = (np.concatenate(each) for each in zip(*cells, strict=True))
+        # liblinear takes no wider indices.
+        where = (rows.astype(np.int32), columns.astype(np.int32))
+        counts.append(csr_array((times.astype(float), where), shape=shape))
+    return counts
 
 
 def _count_distinct(used: int, buckets: int) -> int:

@@ -58,7 +58,7 @@ json.dump({
 """
 
 
-@pytest.fixture(scope="module", params=[*EXPORTED, "cnn wide"])
+@pytest.fixture(scope="module", params=[*EXPORTED, "cnn wide", "cnn wide counted"])
 def run(
     request: pytest.FixtureRequest,
     preparation: Preparation,
@@ -70,6 +70,8 @@ def run(
     settings = config.parse({k: v for k, v in small.items() if k in config.model_fields})
     out = tmp_path_factory.mktemp("runs") / request.param
     quick = QUICK.replace(wide_ngrams=2, wide_buckets=12_345) if wide else QUICK
+    if "counted" in wide:
+        quick = quick.replace(wide_buckets=2**16, wide_lead=3, wide_sublinear_tf=True)
     return train(preparation, model, out, settings=settings, config=quick)
 
 

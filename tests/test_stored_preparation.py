@@ -27,7 +27,7 @@ def stored(preparation: Preparation, folder: Path, config: TrainingConfig) -> St
     [
         {},
         {"embedding": "random"},
-        {"wide_ngrams": 2, "wide_buckets": 2**14, "wide_lead": 3},
+        {"wide_ngrams": 2, "wide_buckets": 2**14, "wide_lead": 3, "wide_sublinear_tf": True},
         {"class_weights": "balanced"},
     ],
 )

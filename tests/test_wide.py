@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -36,10 +37,12 @@ def _texts(number: int, seed: int = 0) -> EncodedTexts:
     return EncodedTexts(rng.integers(1, WORDS, starts[-1], dtype=np.int32), starts)
 
 
-def _linear(number: int = 200, classes: int = 3, lead: int = 0) -> tuple[EncodedTexts, LinearModel]:
+def _linear(
+    number: int = 200, classes: int = 3, lead: int = 0, *, sublinear_tf: bool = False
+) -> tuple[EncodedTexts, LinearModel]:
     texts = _texts(number)
     labels = np.array([texts.padded([row]).sum() % classes for row in range(number)], np.int32)
-    return texts, fit_linear(texts, labels, classes, NGrams(2, 4000, lead))
+    return texts, fit_linear(texts, labels, classes, NGrams(2, 4000, lead, sublinear_tf))
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -54,10 +57,18 @@ def test_scores_are_of_models_that_have_not_seen_the_text(classes: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "lead"), [("cnn", 3), *((name, 0) for name in list_models() if name != "sentence")]
+    ("name", "lead", "sublinear_tf"),
+    [
+        ("cnn", 3, False),
+        ("cnn", 0, True),
+        ("cnn", 3, True),
+        *((name, 0, False) for name in list_models() if name != "sentence"),
+    ],
 )
-def test_what_is_served_is_what_was_trained_on_top_of_the_table(name: str, lead: int) -> None:
-    texts, linear = _linear(lead=lead)
+def test_what_is_served_is_what_was_trained_on_top_of_the_table(
+    name: str, lead: int, sublinear_tf: bool
+) -> None:
+    texts, linear = _linear(lead=lead, sublinear_tf=sublinear_tf)
     spec = get_spec(name)
     keras.utils.set_random_seed(0)
     trained = linear.beside(
@@ -68,12 +79,17 @@ def test_what_is_served_is_what_was_trained_on_top_of_the_table(name: str, lead:
     for row in rows:
         ids = texts.padded([row])[0]
         ids = ids[ids > 0].tolist()
-        buckets = sorted(
-            {_bucket(gram) for gram in _grams(ids)}
-            | {(_bucket(gram) - 1 + 2000) % 4000 + 1 for gram in _grams(ids[:lead])}
-        )
-        total = linear.table[buckets].sum(axis=0)
-        votes.append(total[:-1] / np.sqrt(total[-1]) + linear.bias)
+        parts = [Counter(_bucket(gram) for gram in _grams(ids))]
+        if lead:
+            moved = ((_bucket(gram) - 1 + 2000) % 4000 + 1 for gram in _grams(ids[:lead]))
+            parts.append(Counter(moved))
+        score = np.zeros(3)
+        for part in parts:
+            found = linear.table[list(part)]
+            times = np.array(list(part.values()))
+            counted = 1 + np.log(times) if sublinear_tf else np.ones(len(times))
+            score += counted @ found[:, :-1] / np.sqrt(counted**2 @ found[:, -1] * len(parts))
+        votes.append(score + linear.bias)
     given = {"tokens": texts.padded(rows), "scores": np.array(votes, np.float32)}
     wanted = keras.ops.convert_to_numpy(trained(given))
     served = predict_probabilities(linear.serve(trained), texts.take(rows))
@@ -105,9 +121,37 @@ def test_with_a_lead_where_a_word_stands_tells_the_class() -> None:
     assert max(right[0], right[99]) < 0.7
 
 
-def test_a_lead_without_a_linear_model_is_refused(preparation: Preparation) -> None:
-    with pytest.raises(InputError, match=r"^wide_lead 9: .* got wide_ngrams 0; set wide_ngrams=2"):
-        fit(preparation, "cnn", SMALL, QUICK.replace(wide_ngrams=0, wide_lead=9))
+def test_with_repeats_counted_how_often_a_word_stands_tells_the_class() -> None:
+    # Texts have one of two words four times, and four of five texts the other one once.
+    known = np.arange(200) % 2
+    other = np.where(np.arange(200) % 10 < 2, 3, 2 - known)
+    ids = np.column_stack([*[1 + known] * 4, other]).astype(np.int32)
+    texts = EncodedTexts(ids.ravel(), 5 * np.arange(201))
+    right = [
+        (fit_linear(texts, known, 2, NGrams(1, 4000, 0, tf)).scores.argmax(axis=1) == known).mean()
+        for tf in (False, True)
+    ]
+    assert right[0] < 0.7
+    assert right[1] == 1
+
+
+def test_the_lead_weighs_as_much_as_all_else_however_long_the_text() -> None:
+    # The first word tells the class, 900 others by chance do not.
+    rng = np.random.default_rng(0)
+    ids = np.column_stack([1 + np.arange(200) % 2, rng.integers(3, 5000, (200, 900))])
+    texts = EncodedTexts(ids.ravel().astype(np.int32), 901 * np.arange(201))
+    linear = fit_linear(texts, ids[:, 0] - 1, 2, NGrams(1, 4000, 1))
+    assert (linear.scores.argmax(axis=1) == ids[:, 0] - 1).all()
+
+
+@pytest.mark.parametrize(("name", "value"), [("wide_lead", "9"), ("wide_sublinear_tf", "true")])
+def test_what_is_of_a_linear_model_is_refused_where_there_is_none(
+    preparation: Preparation, name: str, value: str
+) -> None:
+    told = rf"^{name} {value}: .* got wide_ngrams 0; set wide_ngrams=2, or leave {name} out"
+    alone = QUICK.replace(wide_ngrams=0, **{name: 9 if name == "wide_lead" else True})
+    with pytest.raises(InputError, match=told):
+        fit(preparation, "cnn", SMALL, alone)
 
 
 def test_a_class_that_a_fold_lacks_is_no_fault() -> None:

@@ -1,5 +1,6 @@
 """Runs of tokens to numbers."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,6 +94,10 @@ class LinearNGrams(keras.layers.Layer):
     the last one, which holds squared lengths, and moved by a bias. There is no mask in or out;
     padding (id 0) counts for nothing.
 
+    With `sublinear_tf`, a row counts by 1 + the logarithm of how many n-grams fall into its bucket.
+    With a `lead`, the n-grams of the start are added up and divided apart, and weigh as much as
+    all others together.
+
     The weights are `table` `(buckets + 1, classes + 1)`, whose row 0 is zero, and `bias`
     `(classes,)`. Training leaves them alone.
 
@@ -101,6 +106,7 @@ class LinearNGrams(keras.layers.Layer):
         ngrams: Tokens of the longest n-gram; all shorter ones count as well.
         buckets: Number of buckets.
         lead: Tokens of the text's start, whose n-grams count once more, apart; 0: they do not.
+        sublinear_tf: Whether it counts how often a text has an n-gram.
 
     Example:
         >>> layer = LinearNGrams(2, ngrams=1, buckets=1)
@@ -111,10 +117,17 @@ class LinearNGrams(keras.layers.Layer):
     """
 
     def __init__(
-        self, classes: int, ngrams: int, buckets: int, lead: int = 0, **kwargs: Any
+        self,
+        classes: int,
+        ngrams: int,
+        buckets: int,
+        lead: int = 0,
+        sublinear_tf: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(trainable=False, **kwargs)
-        self.classes, self.ngrams, self.buckets, self.lead = classes, ngrams, buckets, lead
+        self.classes, self.ngrams, self.buckets = classes, ngrams, buckets
+        self.lead, self.sublinear_tf = lead, sublinear_tf
         self.hashed = HashedNGrams(buckets, range(1, ngrams + 1), lead)
 
     def build(self, input_shape: Any) -> None:
@@ -125,12 +138,23 @@ class LinearNGrams(keras.layers.Layer):
 
     def call(self, tokens: Any) -> Any:
         """Look the n-grams up and add them."""
-        buckets = ops.sort(self.hashed(tokens), axis=1)
+        buckets = self.hashed(tokens)
+        if not self.lead:
+            return self._add(buckets) + self.bias
+        start = self.ngrams * ops.shape(tokens)[1]
+        both = self._add(buckets[:, :start]) + self._add(buckets[:, start:])
+        return both / math.sqrt(2) + self.bias
+
+    def _add(self, buckets: Any) -> Any:
+        buckets = ops.sort(buckets, axis=1)
         again = ops.pad(buckets[:, 1:] == buckets[:, :-1], [[0, 0], [1, 0]])
         rows = ops.take(self.table, ops.where(again, 0, buckets), axis=0)
-        total = ops.sum(rows, axis=1)
-        length = ops.sqrt(ops.maximum(total[:, -1:], keras.config.epsilon()))
-        return total[:, :-1] / length + self.bias
+        votes, squares = rows[..., :-1], rows[..., -1:]
+        if self.sublinear_tf:
+            weights = 1 + ops.log(_run_lengths(again))[..., None]
+            votes, squares = votes * weights, squares * weights**2
+        length = ops.sqrt(ops.maximum(ops.sum(squares, axis=1), keras.config.epsilon()))
+        return ops.sum(votes, axis=1) / length
 
     def compute_output_spec(self, tokens: Any) -> Any:
         """A score a class."""
@@ -140,4 +164,15 @@ class LinearNGrams(keras.layers.Layer):
         """Return the arguments of `__init__`."""
         config = {**super().get_config(), "classes": self.classes, "ngrams": self.ngrams}
         del config["trainable"]
-        return {**config, "buckets": self.buckets, "lead": self.lead}
+        config |= {"buckets": self.buckets, "lead": self.lead}
+        return config | {"sublinear_tf": self.sublinear_tf}
+
+
+def _run_lengths(again: Any) -> Any:
+    """Return for each step how many are in its run, given which are like the one before."""
+    batch, steps = ops.shape(again)
+    runs = ops.cumsum(ops.cast(ops.logical_not(again), "int32"), axis=1) - 1
+    runs = ops.reshape(runs + steps * ops.arange(batch, dtype="int32")[:, None], (-1,))
+    ones = ops.ones((batch * steps,), "float32")
+    lengths = ops.segment_sum(ones, runs, num_segments=batch * steps)
+    return ops.reshape(ops.take(lengths, runs), (batch, steps))
