@@ -178,7 +178,7 @@ class StoredPreparation(Preparation):
         with np.load(_linear(self.folder, ngrams), allow_pickle=False) as arrays:
             kept = {name: arrays[name] for name in arrays.files}
         plain = {name: value.item() for name, value in kept.items() if value.ndim == 0}
-        return LinearModel(**kept | plain)
+        return LinearModel(**kept | plain | {"ngrams": ngrams})
 
     def describe_embedding(self) -> str:
         """Say where vectors come from."""

@@ -54,9 +54,7 @@ class LinearModel:
     """A fitted linear model of n-grams.
 
     Attributes:
-        ngrams: Tokens of the longest n-gram.
-        lead: Tokens of a text's start, whose n-grams count once more, apart.
-        sublinear_tf: Whether it counts how often a text has an n-gram.
+        ngrams: Which n-grams it counts.
         table: As in `LinearNGrams`, `(buckets + 1, classes + 1)`.
         bias: As in `LinearNGrams`, `(classes,)`.
         scores: Of the training texts, `(texts, classes)`, by models that have not seen them.
@@ -65,9 +63,7 @@ class LinearModel:
         distinct: About how many n-grams the training texts have, counted by the buckets in use.
     """
 
-    ngrams: int
-    lead: int
-    sublinear_tf: bool
+    ngrams: NGrams
     table: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]
     scores: npt.NDArray[np.float32]
@@ -77,7 +73,7 @@ class LinearModel:
 
     def tell_crowded(self) -> str | None:
         """Say so where many n-grams share a bucket and more buckets would help."""
-        buckets = len(self.table) - 1
+        buckets = self.ngrams.buckets
         if self.distinct <= _CROWDED * buckets or buckets >= _MOST_BUCKETS:
             return None
         enough = 2 ** math.ceil(math.log2(self.distinct / _CROWDED))
@@ -104,16 +100,7 @@ class LinearModel:
         text = input_like(network.input)
         by_words = text.name == EncodedTexts.input_name
         tokens = text if by_words else keras.Input((None,), dtype="int32", name=WORDS)
-        buckets, classes = len(self.table) - 1, len(self.bias)
-        linear = LinearNGrams(
-            classes,
-            self.ngrams,
-            buckets,
-            self.lead,
-            self.sublinear_tf,
-            dtype="float32",
-            name="linear",
-        )
+        linear = LinearNGrams(len(self.bias), *self.ngrams, dtype="float32", name="linear")
         scores = linear(tokens)
         linear.set_weights([self.table, self.bias])
         reads = text if by_words else {text.name: text, WORDS: tokens}
@@ -168,9 +155,7 @@ def fit_linear(
     table[0] = 0
     track("fitting the linear model", _FOLDS + 1, _FOLDS + 1, "")
     return LinearModel(
-        ngrams=ngrams.longest,
-        lead=ngrams.lead,
-        sublinear_tf=ngrams.sublinear_tf,
+        ngrams=ngrams,
         table=table.astype(np.float32),
         bias=bias.astype(np.float32),
         scores=scores.astype(np.float32),
