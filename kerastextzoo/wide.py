@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerastextzoo.batching import EncodedTexts, plan_batches
-from kerastextzoo.layers import HashedNGrams, LinearNGrams, ShiftByScores
+from kerastextzoo.layers import LinearNGrams, ShiftByScores
 from kerastextzoo.progress import Track, silent
 
 _FOLDS = 5
@@ -186,14 +186,11 @@ def _count(texts: EncodedTexts, ngrams: NGrams) -> list[Any]:
     """Count the n-grams of each text, `(texts, buckets + 1)`, and of its lead if there is one."""
     from scipy.sparse import csr_array
 
-    layer = HashedNGrams(ngrams.buckets, range(1, ngrams.longest + 1), ngrams.lead)
+    layer = LinearNGrams(1, *ngrams)
     found: list[list[tuple[Any, ...]]] = [[], []] if ngrams.lead else [[]]
     for batch in plan_batches(texts.lengths, 1, batch_tokens=_TOKENS_AT_ONCE):
-        tokens = texts.padded(batch)
-        hashed = keras.ops.convert_to_numpy(layer(tokens))
-        parts = np.split(hashed, [ngrams.longest * tokens.shape[1]], axis=1)
-        for cells, part in zip(found, parts, strict=False):
-            for row, buckets in zip(batch, part, strict=True):
+        for cells, part in zip(found, layer.find(texts.padded(batch)), strict=True):
+            for row, buckets in zip(batch, keras.ops.convert_to_numpy(part), strict=True):
                 columns, times = np.unique(buckets[buckets > 0], return_counts=True)
                 cells.append((np.full(len(columns), row), columns, times))
     shape = (len(texts), ngrams.buckets + 1)

@@ -24,13 +24,10 @@ class HashedNGrams(keras.layers.Layer):
 
     The hash is int32 arithmetic that never overflows, so every backend gives the same ids.
 
-    With a `lead`, `len(sizes) * min(lead, steps)` more follow: the n-grams of the text's start once
-    more, in other buckets.
-
     Args:
         buckets: Number of buckets.
         sizes: Tokens of an n-gram.
-        lead: Tokens of the start; 0: no such n-grams.
+        offset: By how many buckets, round the table, all n-grams are moved.
 
     Example:
         >>> HashedNGrams(100, (2,))(ops.array([[5, 6, 7, 0]])).numpy().tolist()
@@ -38,26 +35,17 @@ class HashedNGrams(keras.layers.Layer):
     """
 
     def __init__(
-        self, buckets: int, sizes: Sequence[int] = (2, 3), lead: int = 0, **kwargs: Any
+        self, buckets: int, sizes: Sequence[int] = (2, 3), offset: int = 0, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.buckets = buckets
         self.sizes = tuple(sizes)
-        self.lead = lead
+        self.offset = offset
 
     def call(self, tokens: Any) -> Any:
         """Hash each run of tokens."""
         tokens = ops.cast(tokens, "int32")
-        found = [self._hash(tokens, size) for size in self.sizes]
-        if self.lead:
-            start = tokens[:, : self.lead]
-            found += [self._move(self._hash(start, size)) for size in self.sizes]
-        return ops.concatenate(found, axis=1)
-
-    def _move(self, buckets: Any) -> Any:
-        # Half a table away: who shares a bucket with whom is by chance, as it is between sizes.
-        moved = 1 + ops.mod(buckets - 1 + self.buckets // 2, self.buckets)
-        return ops.where(buckets > 0, moved, 0)
+        return ops.concatenate([self._hash(tokens, size) for size in self.sizes], axis=1)
 
     def _hash(self, tokens: Any, size: int) -> Any:
         padded = ops.pad(tokens, [[0, 0], [0, size - 1]])
@@ -69,20 +57,21 @@ class HashedNGrams(keras.layers.Layer):
                 half = ops.mod(half + ops.mod(ids, prime), prime)
                 half = ops.mod(ops.mod(half * half, prime) * half, prime)
             halves.append(half)
-        buckets = 1 + ops.mod(halves[0] * _HASH_PRIMES[1] + halves[1], self.buckets)
+        buckets = ops.mod(halves[0] * _HASH_PRIMES[1] + halves[1], self.buckets)
+        buckets = 1 + ops.mod(buckets + self.offset, self.buckets)
         return ops.where(ops.all(ops.stack(run) > 0, axis=0), buckets, 0)
 
     def compute_output_spec(self, tokens: Any) -> Any:
-        """One id a step and size, and likewise of the lead."""
+        """One id a step and size."""
         batch, steps = tokens.shape
         if steps is not None:
-            steps = len(self.sizes) * (steps + min(steps, self.lead))
+            steps *= len(self.sizes)
         return keras.KerasTensor((batch, steps), dtype="int32")
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of `__init__`."""
         config = {**super().get_config(), "buckets": self.buckets, "sizes": self.sizes}
-        return config | {"lead": self.lead}
+        return config | {"offset": self.offset}
 
 
 @register
@@ -128,7 +117,10 @@ class LinearNGrams(keras.layers.Layer):
         super().__init__(trainable=False, **kwargs)
         self.classes, self.ngrams, self.buckets = classes, ngrams, buckets
         self.lead, self.sublinear_tf = lead, sublinear_tf
-        self.hashed = HashedNGrams(buckets, range(1, ngrams + 1), lead)
+        sizes = range(1, ngrams + 1)
+        self.hashed = HashedNGrams(buckets, sizes)
+        # Half a table away: who shares a bucket with whom is by chance, as it is between sizes.
+        self.hashed_lead = HashedNGrams(buckets, sizes, offset=buckets // 2)
 
     def build(self, input_shape: Any) -> None:
         """Make the table and the bias, both zero."""
@@ -138,12 +130,18 @@ class LinearNGrams(keras.layers.Layer):
 
     def call(self, tokens: Any) -> Any:
         """Look the n-grams up and add them."""
-        buckets = self.hashed(tokens)
+        parts = self.find(tokens)
+        return sum(self._add(each) for each in parts) / math.sqrt(len(parts)) + self.bias
+
+    def find(self, tokens: Any) -> list[Any]:
+        """Return the buckets of a text's n-grams, and of its lead's if there is one.
+
+        Token ids `(batch, steps)` to `(batch, ngrams * steps)` and
+        `(batch, ngrams * min(lead, steps))`; 0 is none.
+        """
         if not self.lead:
-            return self._add(buckets) + self.bias
-        start = self.ngrams * ops.shape(tokens)[1]
-        both = self._add(buckets[:, :start]) + self._add(buckets[:, start:])
-        return both / math.sqrt(2) + self.bias
+            return [self.hashed(tokens)]
+        return [self.hashed(tokens), self.hashed_lead(tokens[:, : self.lead])]
 
     def _add(self, buckets: Any) -> Any:
         buckets = ops.sort(buckets, axis=1)
